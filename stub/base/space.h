@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All that a walker of a runtime (Python, V8, native unwinding) may see of an
+ * inferior: memory, mappings, the mapped files, and which thread pointers are
+ * alive.  A live process, a core and a test's recorded memory all make one.
+ */
+#ifndef STUB_BASE_SPACE_H
+#define STUB_BASE_SPACE_H
+
+#include <sys/types.h>
+
+#include "stub/base/maps.h"
+#include "stub/base/mem.h"
+
+struct space_thread {
+	pid_t tid;   /* the operating system's thread id, in the stub's pid namespace */
+	uint64_t tp; /* thread pointer: fs_base, which is pthread_self(); 0 if unknown */
+};
+
+struct space {
+	struct mem *mem;
+	const struct maps *maps;
+	const struct space_thread *threads; /* sorted by tid */
+	size_t nthreads;
+	/*
+	 * Changes when the inferior's image is replaced (exec, another process).
+	 * Facts about where things are may be kept while it stays the same.
+	 */
+	uint64_t epoch;
+
+	/*
+	 * A new read-only descriptor of the file behind @m, to be closed by the
+	 * caller; -1 if there is none to be had.  May be NULL: no files at all.
+	 */
+	int (*open_map)(void *ctx, const struct map *m);
+	void *ctx;
+};
+
+#endif
