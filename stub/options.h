@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line, as gdbserver has it, and what is ours. */
+#ifndef STUB_OPTIONS_H
+#define STUB_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+enum mode { MODE_LAUNCH, MODE_ATTACH, MODE_MULTI, MODE_STACKS, MODE_HELP, MODE_VERSION };
+
+struct options {
+	enum mode mode;
+	const char *comm; /* HOST:PORT, :PORT, unix:PATH, fd:N, - or stdio, a device */
+	pid_t pid;	  /* MODE_ATTACH, MODE_STACKS */
+	char **argv;	  /* MODE_LAUNCH: the program and its arguments; borrowed */
+	char **wrapper;	  /* --wrapper, up to "--"; borrowed, NULL-terminated; or NULL */
+	bool once;
+	bool keep_aslr;	       /* --no-disable-randomization */
+	bool no_startup_shell; /* --no-startup-with-shell */
+	bool read_only;
+	bool no_host_io;
+	bool python_off;
+	bool json; /* stacks */
+	bool debug, remote_debug;
+	const char *debug_file;
+	const char *disable_packets[16]; /* --disable-packet=NAME */
+	unsigned int ndisabled;
+};
+
+/*
+ * Reads the command line into *ret.  On a mistake says so on @err, with
+ * gdbserver's usage text, and returns false.
+ */
+bool options_parse(int argc, char **argv, struct options *ret, FILE *err);
+void options_usage(FILE *out);
+
+#endif
