@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The interpreters and debuggers this machine has for the tests.
+
+As a program it lists them, one a line, and what is missing with the reason:
+
+	tests/zoo/zoo.py [pythons|gdbs]
+	3.14.10  root:sid  stripped  .../tests/zoo/enter.sh ROOT /usr/bin/python3.14
+
+As a module it gives the same to tests: pythons(), gdbs(), missing().
+Sources: this machine's /usr/bin, pyenv, $ARCHERFISH_PYTHONS (paths, ':' between)
+and the Debian roots that roots.sh makes.
+"""
+
+import functools
+import glob
+import os
+import re
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ENTER = os.path.join(HERE, "enter.sh")
+SERVED = [(3, minor) for minor in range(11, 16)]  # the versions archerfish serves
+
+
+def roots_dir():
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.environ.get("ARCHERFISH_ROOTS") or os.path.join(cache, "archerfish", "roots")
+
+
+class Tool:
+    """An interpreter or a debugger: `version` (a tuple), `kind` (host, pyenv,
+    given, root:SUITE), `path` (inside its root, if any), `root` (a folder or None)."""
+
+    def __init__(self, version, kind, path, root=None):
+        self.version, self.kind, self.path, self.root = version, kind, path, root
+
+    def command(self, *args):
+        prefix = [ENTER, self.root] if self.root else []
+        return prefix + [self.path, *args]
+
+    @property
+    def file(self):
+        """The executable as this machine sees it."""
+        return os.path.realpath((self.root or "") + self.path)
+
+    @property
+    def stripped(self):
+        return not has_symtab(self.file)
+
+    @property
+    def label(self):
+        return "%s %s" % (".".join(map(str, self.version)), self.kind)
+
+    def line(self):
+        return "%-8s %-12s %-9s %s" % (".".join(map(str, self.version)), self.kind,
+                                       "stripped" if self.stripped else "symbols",
+                                       " ".join(self.command()))
+
+
+def has_symtab(path):
+    """Whether an ELF file has a symbol table of its own (SHT_SYMTAB), not just .dynsym."""
+    try:
+        with open(path, "rb") as f:
+            head = f.read(64)
+            if head[:5] != b"\x7fELF\x02":
+                return False
+            table, size, count = (int.from_bytes(head[a:b], "little")
+                                  for a, b in ((40, 48), (58, 60), (60, 62)))
+            f.seek(table)
+            sections = f.read(size * count)
+        return any(sections[i + 4:i + 8] == b"\2\0\0\0" for i in range(0, len(sections), size or 1))
+    except OSError:
+        return False
+
+
+def numbers(text):
+    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return tuple(int(n) for n in match.groups() if n) if match else None
+
+
+def ask(command, pattern=r"(\d+\.\d+(?:\.\d+)?)\s*$"):
+    """The version in the first line a command prints, or None."""
+    try:
+        run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, universal_newlines=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    line = (run.stdout.splitlines() or [""])[0]
+    match = re.search(pattern, line)
+    return numbers(match.group(1)) if run.returncode == 0 and match else None
+
+
+def candidates(program):
+    """(kind, path, root) of each file that may be `program` ("python" or "gdb")."""
+    names = "python3.1[1-9]" if program == "python" else "gdb"
+    for folder in ("/usr/bin", "/usr/local/bin"):
+        for path in sorted(glob.glob(os.path.join(folder, names))):
+            yield "host", path, None
+    if program == "python":
+        pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
+        for path in sorted(glob.glob(pyenv + "/versions/3.1[1-9].*/bin/python3")):
+            yield "pyenv", path, None
+        for path in filter(None, os.environ.get("ARCHERFISH_PYTHONS", "").split(":")):
+            yield "given", path, None
+    for root in sorted(glob.glob(roots_dir() + "/*")):
+        if os.geteuid() == 0 and os.path.exists(root + "/.archerfish-zoo"):
+            for path in sorted(glob.glob(root + "/usr/bin/" + names)):
+                yield "root:" + os.path.basename(root), path[len(root):], root
+
+
+@functools.lru_cache(maxsize=None)
+def tools(program):
+    found, seen = [], set()
+    for kind, path, root in candidates(program):
+        tool = Tool(None, kind, path, root)
+        if tool.file in seen:
+            continue
+        seen.add(tool.file)
+        tool.version = ask(tool.command("--version"))
+        if tool.version and (program == "gdb" or tool.version[:2] in SERVED):
+            found.append(tool)
+    return sorted(found, key=lambda t: t.version)
+
+
+def pythons():
+    return tools("python")
+
+
+def gdbs():
+    return tools("gdb")
+
+
+def missing():
+    """[(what, why)] for what the tests want and this machine has not."""
+    why = "%s is in no source this machine has (its own packages, pyenv, $ARCHERFISH_PYTHONS, " \
+        "the roots of tests/zoo/roots.sh)"
+    found = [("python%d.%d" % v, why) for v in SERVED
+             if v not in [t.version[:2] for t in pythons()]]
+    found += [("gdb %d" % major, why) for major in (13, 16, 18)
+              if major not in [t.version[0] for t in gdbs()]]
+    return [(what, reason % what) for what, reason in found]
+
+
+def main():
+    chosen = sys.argv[1:] or ["pythons", "gdbs"]
+    if not set(chosen) <= {"pythons", "gdbs"}:
+        sys.exit(__doc__)
+    for what in chosen:
+        for tool in {"pythons": pythons, "gdbs": gdbs}[what]():
+            print(tool.line())
+    for what, reason in missing():
+        if what[:3] in [c[:3] for c in chosen]:
+            print("%-21s missing   %s" % (what, reason))
+
+
+if __name__ == "__main__":
+    main()
