@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A live Linux process, traced with ptrace(2): what other folders may do with
+ * it.  Everything else goes through struct target.
+ */
+#ifndef STUB_TARGET_LIVE_H
+#define STUB_TARGET_LIVE_H
+
+#include "stub/target/target.h"
+
+struct live_launch {
+	char *const *argv;    /* program and arguments */
+	char *const *wrapper; /* put before them when the shell runs them; or NULL */
+	const char *cwd;      /* or NULL: ours */
+	char *const *env;     /* or NULL: ours */
+	bool keep_aslr;
+	bool no_shell;	 /* exec the program itself, not `$SHELL -c exec program' */
+	bool stdin_null; /* our stdin is the client: the inferior gets /dev/null, and stderr to print on */
+};
+
+/*
+ * Starts a program and stops it at its first instruction.  If it does not get
+ * there, the error says why ("exited with code 127").
+ */
+struct err *live_launch(const struct live_launch *how, struct target **ret) MUST_CHECK;
+
+/*
+ * Seizes every thread of @pid, those born meanwhile too, and stops them.  When
+ * it fails, nothing of the process is held.
+ */
+struct err *live_attach(pid_t pid, struct target **ret) MUST_CHECK;
+
+#endif

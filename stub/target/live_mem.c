@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory of a live process, without our traps in what is read. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "stub/target/live_priv.h"
+
+/* Within a page everything or nothing can be read, so a short count ends on a fault. */
+static size_t raw_read(struct live *l, uint64_t addr, void *buf, size_t len)
+{
+	size_t done = 0;
+	while (done < len && addr + done >= addr) {
+		ssize_t n = pread(l->mem_fd, (uint8_t *)buf + done, len - done,
+				  (off_t)(addr + done));
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	return done;
+}
+
+/* /proc/PID/mem writes where the mapping forbids it: program text. */
+static size_t raw_write(int fd, uint64_t addr, const void *buf, size_t len)
+{
+	size_t done = 0;
+	while (done < len && addr + done >= addr) {
+		ssize_t n = pwrite(fd, (const uint8_t *)buf + done, len - done,
+				   (off_t)(addr + done));
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	return done;
+}
+
+static size_t live_read(void *ctx, uint64_t addr, void *buf, size_t len)
+{
+	struct live *l = ctx;
+	size_t n = raw_read(l, addr, buf, len);
+	points_hide(&l->points, addr, buf, n);
+	return n;
+}
+
+static size_t live_write(void *ctx, uint64_t addr, const void *buf, size_t len)
+{
+	struct live *l = ctx;
+	if (!points_overlap(&l->points, addr, len))
+		return raw_write(l->mem_fd, addr, buf, len);
+
+	uint8_t *copy = malloc(len);
+	if (!copy)
+		return 0;
+	memcpy(copy, buf, len);
+	points_merge(&l->points, addr, copy, len);
+	size_t n = raw_write(l->mem_fd, addr, copy, len);
+	free(copy);
+	return n;
+}
+
+const struct mem_ops live_mem_ops = { .read = live_read, .write = live_write };
+
+static struct err *insert_software(struct live *l, uint64_t addr)
+{
+	uint8_t saved[POINT_INSN_MAX];
+
+	if (points_find(&l->points, addr))
+		return NULL;
+	if (raw_read(l, addr, saved, l->points.len) != l->points.len) {
+		struct err *err = err_new(ERR_FAULT, "cannot access memory at 0x%llx",
+					  (unsigned long long)addr);
+		err->address = addr;
+		return err;
+	}
+	points_hide(&l->points, addr, saved, l->points.len);
+	struct err *err = points_add(&l->points, addr, saved);
+	if (err)
+		return err;
+	if (raw_write(l->mem_fd, addr, l->points.insn, l->points.len) == l->points.len)
+		return NULL;
+	points_drop(&l->points, addr);
+	return err_new(ERR_FAULT, "cannot insert a breakpoint at 0x%llx", (unsigned long long)addr);
+}
+
+static void remove_software(struct live *l, uint64_t addr)
+{
+	const struct point *p = points_find(&l->points, addr);
+	if (!p)
+		return;
+	/* If it cannot be written the mapping is gone, and the trap with it. */
+	(void)raw_write(l->mem_fd, addr, p->saved, l->points.len);
+	points_drop(&l->points, addr);
+}
+
+static bool dreg_type(enum point_type type, enum x86_dreg_type *ret)
+{
+	switch (type) {
+	case POINT_HW:
+		*ret = X86_DR_EXEC;
+		return true;
+	case POINT_WRITE:
+		*ret = X86_DR_WRITE;
+		return true;
+	case POINT_ACCESS:
+		*ret = X86_DR_ACCESS;
+		return true;
+	default: /* x86 cannot watch reads alone */
+		return false;
+	}
+}
+
+static struct err *live_insert(struct target *t, enum point_type type, uint64_t addr,
+			       uint32_t kind)
+{
+	struct live *l = to_live(t);
+	enum x86_dreg_type dr;
+
+	if (type == POINT_SW)
+		return insert_software(l, addr);
+	if (!dreg_type(type, &dr))
+		return err_new(ERR_UNSUPPORTED, "no such point on this processor");
+	return x86_dregs_insert(&l->dregs, dr, addr, kind);
+}
+
+static struct err *live_remove(struct target *t, enum point_type type, uint64_t addr,
+			       uint32_t kind)
+{
+	struct live *l = to_live(t);
+	enum x86_dreg_type dr;
+
+	if (type == POINT_SW) {
+		remove_software(l, addr);
+		return NULL;
+	}
+	if (!dreg_type(type, &dr))
+		return err_new(ERR_UNSUPPORTED, "no such point on this processor");
+	x86_dregs_remove(&l->dregs, dr, addr, kind);
+	return NULL;
+}
+
+const struct target_point_ops live_point_ops = { .insert = live_insert, .remove = live_remove };
+
+void live_lift_points(struct live *l, pid_t pid)
+{
+	char path[64];
+	int fd = l->mem_fd;
+
+	if (!l->points.n)
+		return;
+	if (pid != l->target.pid) {
+		snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			return; /* it is gone, its memory too */
+	}
+	for (size_t i = 0; i < l->points.n; i++)
+		(void)raw_write(fd, l->points.point[i].addr, l->points.point[i].saved,
+				l->points.len);
+	if (fd != l->mem_fd)
+		close(fd);
+}
+
+void live_lower_points(struct live *l)
+{
+	for (size_t i = 0; i < l->points.n; i++)
+		(void)raw_write(l->mem_fd, l->points.point[i].addr, l->points.insn, l->points.len);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Registers, siginfo and debug registers of the threads of a live process. */
+#include <elf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+
+#include "stub/target/live_priv.h"
+
+static void *regset_arg(const struct regset *rs)
+{
+	return (void *)(uintptr_t)rs->nt_type;
+}
+
+struct err *live_regset_read(struct target *t, pid_t tid, const struct regset *rs, void *buf,
+			     size_t *size)
+{
+	struct iovec iov = { buf, *size };
+	(void)t;
+
+	if (ptrace(PTRACE_GETREGSET, tid, regset_arg(rs), &iov) != 0) {
+		if (errno == EINVAL || errno == ENODEV || errno == EIO)
+			return err_new(ERR_NOT_FOUND, "the kernel has no %s registers", rs->name);
+		return err_os("reading the %s registers of thread %d", rs->name, tid);
+	}
+	*size = iov.iov_len;
+	return NULL;
+}
+
+static struct err *live_regset_write(struct target *t, pid_t tid, const struct regset *rs,
+				     const void *buf, size_t size)
+{
+	struct iovec iov = { (void *)(uintptr_t)buf, size };
+	(void)t;
+
+	if (ptrace(PTRACE_SETREGSET, tid, regset_arg(rs), &iov) != 0)
+		return err_os("writing the %s registers of thread %d", rs->name, tid);
+	return NULL;
+}
+
+struct err *live_siginfo_read(struct target *t, pid_t tid, void *buf, size_t *size)
+{
+	siginfo_t info = { 0 };
+	const struct lwp *p = lwp_find(to_live(t), tid);
+
+	if (p && p->made_up) {
+		/* No signal was sent; say what the client was told. */
+		info.si_signo = p->last_signal;
+		info.si_code = SI_USER;
+	} else if (ptrace(PTRACE_GETSIGINFO, tid, NULL, &info) != 0) {
+		return err_os("reading the siginfo of thread %d", tid);
+	}
+	if (*size > sizeof(info))
+		*size = sizeof(info);
+	memcpy(buf, &info, *size);
+	return NULL;
+}
+
+static struct err *live_siginfo_write(struct target *t, pid_t tid, const void *buf, size_t size)
+{
+	siginfo_t info;
+	(void)t;
+
+	if (size != sizeof(info))
+		return err_new(ERR_PROTO, "a siginfo has %zu bytes", sizeof(info));
+	memcpy(&info, buf, sizeof(info));
+	if (ptrace(PTRACE_SETSIGINFO, tid, NULL, &info) != 0)
+		return err_os("writing the siginfo of thread %d", tid);
+	return NULL;
+}
+
+const struct target_write_ops live_write_ops = {
+	.regset_write = live_regset_write,
+	.siginfo_write = live_siginfo_write,
+};
+
+bool live_get_pc(struct lwp *p, uint64_t *ret)
+{
+	errno = 0;
+	long v = ptrace(PTRACE_PEEKUSER, p->tid, offsetof(struct user, regs.rip), NULL);
+	*ret = (uint64_t)v;
+	return errno == 0;
+}
+
+bool live_set_pc(struct lwp *p, uint64_t pc)
+{
+	return ptrace(PTRACE_POKEUSER, p->tid, offsetof(struct user, regs.rip), pc) == 0;
+}
+
+static void poke_dreg(struct lwp *p, unsigned int i, uint64_t value)
+{
+	/* Refused for an address the kernel does not let user space watch: no hit, then. */
+	(void)ptrace(PTRACE_POKEUSER, p->tid, offsetof(struct user, u_debugreg) + 8 * i, value);
+}
+
+void live_sync_dregs(struct live *l, struct lwp *p)
+{
+	if (p->dregs_seen == l->dregs.generation)
+		return;
+	/* Disabled first: the kernel checks each address against what DR7 enables. */
+	poke_dreg(p, 7, 0);
+	for (unsigned int i = 0; i < X86_DREGS; i++)
+		if (l->dregs.reg[i].refs)
+			poke_dreg(p, i, l->dregs.reg[i].addr);
+	poke_dreg(p, 7, x86_dregs_control(&l->dregs));
+	p->dregs_seen = l->dregs.generation;
+}
+
+void live_clear_dregs(struct lwp *p)
+{
+	if (p->dregs_seen)
+		poke_dreg(p, 7, 0);
+	p->dregs_seen = 0;
+}
+
+uint64_t live_take_dr6(struct lwp *p)
+{
+	errno = 0;
+	long v = ptrace(PTRACE_PEEKUSER, p->tid, offsetof(struct user, u_debugreg) + 8 * 6, NULL);
+	if (errno || !v)
+		return 0;
+	poke_dreg(p, 6, 0);
+	return (uint64_t)v;
+}
+
+struct err *live_detect_arch(struct live *l, pid_t tid)
+{
+	(void)tid;
+	l->target.arch = &arch_x86_64;
+	return NULL;
+}
