@@ -32,8 +32,9 @@ if [ "$1" != --inside ]; then
 fi
 
 shift
-root=$1
+root=$(cd "$1" && pwd -P)
 shift
+mount --bind "$root" "$root"
 mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
 mount --rbind /dev "$root/dev"
 (
@@ -43,6 +44,18 @@ mount --rbind /dev "$root/dev"
 		mount --bind "$dir" "$root$dir"
 	done
 )
-exec env -u ZOO_BIND -u ZOO_CWD -u LD_LIBRARY_PATH LC_ALL=C.UTF-8 \
-	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-	chroot "$root" /bin/sh -c 'cd "$0" && exec "$@"' "${ZOO_CWD:-/}" "$@"
+cwd=${ZOO_CWD:-/}
+unset ZOO_BIND ZOO_CWD LD_LIBRARY_PATH
+export LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+# Like a container's, its root becomes that of the whole mount namespace: with a
+# bare chroot, /proc/PID/exe and the maps name files by the outer path.
+cd "$root"
+if pivot_root . . 2>/dev/null; then
+	umount -l .
+	cd "$cwd"
+	exec "$@"
+fi
+# Not permitted where "/" is itself no mount point; a chroot is the next best.
+# shellcheck disable=SC2016 # expanded by the inner shell
+exec chroot . /bin/sh -c 'cd "$0" && exec "$@"' "$cwd" "$@"

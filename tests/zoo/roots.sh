@@ -35,6 +35,7 @@ ready() { # SUITE
 # Where this machine's apt finds Debian itself (not its security updates, not
 # another vendor's packages): asked of apt, which knows both kinds of source files.
 mirror_find() {
+	# shellcheck disable=SC2016 # apt expands it
 	apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)' \
 		'Created-By: Packages' 2>/dev/null |
 		awk -F'|' '$3 == "main" && $4 ~ /^https?:/ {
@@ -60,6 +61,7 @@ root_make() { # SUITE MIRROR DIR
 	chmod 755 "$dir/usr/sbin/policy-rc.d"
 	printf 'path-exclude=/usr/share/doc/*\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/locale/*\n' \
 		>"$dir/etc/dpkg/dpkg.cfg.d/zoo"
+	# shellcheck disable=SC2016 # the inner shell expands it
 	# Every CPython of 3.11 and later that the suite holds, with its threading.
 	"$here/enter.sh" "$dir" sh -ec '
 		export DEBIAN_FRONTEND=noninteractive
