@@ -16,7 +16,7 @@ set -eu
 needs() {
 	cat <<-'END'
 	build  run:make                make              make                   make             make           to build
-	build  run:gcc                 gcc               gcc                    gcc              gcc            to compile
+	build  compiler                gcc               gcc                    gcc              gcc            to compile
 	build  header:stdio.h          libc6-dev         glibc-devel            musl-dev         glibc          the C library's headers
 	build  run:pkg-config          pkg-config        pkgconf-pkg-config     pkgconf          pkgconf        to find libraries
 	build  library:libelf          libelf-dev        elfutils-libelf-devel  elfutils-dev     elfutils       to read executables and libraries of the target
@@ -34,9 +34,10 @@ needs() {
 
 present() { # PROBE
 	case $1 in
+	compiler) command -v "${CC:-cc}" >/dev/null 2>&1 ;;
 	run:*) command -v "${1#run:}" >/dev/null 2>&1 ;;
 	library:*) pkg-config --exists "${1#library:}" 2>/dev/null ;;
-	header:*) echo "#include <${1#header:}>" | "${CC:-gcc}" -E - >/dev/null 2>&1 ;;
+	header:*) echo "#include <${1#header:}>" | "${CC:-cc}" -E - >/dev/null 2>&1 ;;
 	fuzzer) [ -e "$(clang -print-file-name="libclang_rt.fuzzer-$(uname -m).a" 2>/dev/null)" ] ||
 		[ -e "$(clang --print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer.a" ] ||
 		[ -e "$(clang --print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer-$(uname -m).a" ] ;;
