@@ -14,6 +14,8 @@ stub=$1
 here=$(cd "$(dirname "$0")/.." && pwd)
 program=$here/tests/inferiors/philosophers.py
 work=$(mktemp -d)
+: >"$work/program"
+: >"$work/server"
 pid=
 server=
 

@@ -17,6 +17,8 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/zoo/debian.sh
+. "$here/debian.sh"
 roots=${ARCHERFISH_ROOTS:-${XDG_CACHE_HOME:-$HOME/.cache}/archerfish/roots}
 refresh=
 [ "${1:-}" != --refresh ] || { refresh=yes; shift; }
@@ -26,60 +28,27 @@ refresh=
 recipe=1
 
 say() { printf 'zoo: %s\n' "$*" >&2; }
-skip() { say "$*"; exit 77; }
 
 ready() { # SUITE
 	[ "$(cat "$roots/$1/.archerfish-zoo" 2>/dev/null)" = "recipe $recipe" ]
 }
 
-# Where this machine's apt finds Debian itself (not its security updates, not
-# another vendor's packages): asked of apt, which knows both kinds of source files.
-mirror_find() {
-	# shellcheck disable=SC2016 # apt expands it
-	apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)' \
-		'Created-By: Packages' 2>/dev/null |
-		awk -F'|' '$3 == "main" && $4 ~ /^https?:/ {
-			if ($1 == "Debian" && $2 == "Debian") { print $4; found = 1; exit }
-			if ($1 == "" && $4 ~ /\/debian\/?$/ && !guess) guess = $4
-		} END { if (!found && guess) print guess }'
-}
-
-# What apt needs for the network here must hold inside the root as well.
-proxy_copy() { # ROOT
-	apt-config dump --no-empty 2>/dev/null |
-		grep -iE '^Acquire::https?::(Proxy|[^ ]*::Proxy) ' >"$1/etc/apt/apt.conf.d/90zoo-proxy" || :
-}
-
-# Runs where its mounts are its own: see the unshare below.
-root_make() { # SUITE MIRROR DIR
-	suite=$1 mirror=$2 dir=$3
-	http_proxy=${http_proxy:-$(apt-config shell p Acquire::http::Proxy | sed "s/^p='\(.*\)'$/\1/")}
-	[ -z "$http_proxy" ] || export http_proxy
-	debootstrap --variant=minbase "$suite" "$dir" "$mirror" >>"$dir.log" 2>&1 || return 1
-	proxy_copy "$dir"
-	printf '#!/bin/sh\nexit 101\n' >"$dir/usr/sbin/policy-rc.d"
-	chmod 755 "$dir/usr/sbin/policy-rc.d"
-	printf 'path-exclude=/usr/share/doc/*\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/locale/*\n' \
-		>"$dir/etc/dpkg/dpkg.cfg.d/zoo"
+root_make() { # SUITE DIR
+	root_bootstrap "$1" "$2" || return 1
+	printf 'path-exclude=/usr/share/%s/*\n' doc man locale >"$2/etc/dpkg/dpkg.cfg.d/zoo"
+	# Every CPython of 3.11 and later that the suite holds, with its library.
+	# A mirror that lags holds a signed list past its date: fine for tests.
 	# shellcheck disable=SC2016 # the inner shell expands it
-	# Every CPython of 3.11 and later that the suite holds, with its threading.
-	"$here/enter.sh" "$dir" sh -ec '
+	"$here/enter.sh" "$2" sh -ec '
 		export DEBIAN_FRONTEND=noninteractive
-		# A mirror that lags holds a signed list past its date: fine for tests.
 		apt-get -q -o Acquire::Check-Valid-Until=false update
 		pythons=$(apt-cache pkgnames python3. | grep -E "^python3\.1[1-9]$" | sort -V)
 		apt-get -q -y --no-install-recommends install gdb gdbserver $pythons
 		apt-get clean
 		rm -rf /var/lib/apt/lists/*
-	' >>"$dir.log" 2>&1 || return 1
-	echo "recipe $recipe" >"$dir/.archerfish-zoo"
+	' || return 1
+	echo "recipe $recipe" >"$2/.archerfish-zoo"
 }
-
-if [ "${1:-}" = --make ]; then
-	shift
-	root_make "$@"
-	exit
-fi
 
 missing=
 for suite; do
@@ -87,13 +56,11 @@ for suite; do
 done
 [ -n "$missing" ] || exit 0
 
-[ "$(uname -m)" = x86_64 ] || skip "the roots are made on x86-64 only"
-[ "$(id -u)" = 0 ] || skip "making$missing needs root (run tests/zoo/roots.sh once as root)"
-command -v debootstrap >/dev/null || skip "making$missing needs debootstrap (make setup installs it)"
-command -v apt-get >/dev/null || skip "making$missing needs a machine with apt"
-unshare --mount true 2>/dev/null || skip "making$missing needs mount namespaces, which are not permitted here"
-mirror=$(mirror_find)
-[ -n "$mirror" ] || skip "apt's configuration names no Debian mirror to make$missing from"
+obstacle=$(root_obstacle)
+if [ -n "$obstacle" ]; then
+	say "can't make the Debian root(s)$missing: $obstacle"
+	exit 77
+fi
 
 mkdir -p "$roots"
 exec 9>"$roots/.lock"
@@ -101,23 +68,21 @@ if ! flock -n 9; then
 	say "waiting for another run that is making roots"
 	flock 9
 fi
-how=private
-unshare --mount --propagation private true 2>/dev/null || how=unchanged
 
 status=0
 for suite in $missing; do
 	# Another run may have made it while this one waited.
 	{ ready "$suite" && [ -z "$refresh" ]; } && continue
-	say "making the $suite root in $roots (once; about two minutes, 400 MB)"
-	rm -rf "$roots/.$suite.partial" "$roots/.$suite.partial.log"
-	if unshare --mount --propagation $how "$here/roots.sh" --make \
-		"$suite" "$mirror" "$roots/.$suite.partial" 9>&-; then
+	part=$roots/.$suite.partial
+	say "making the $suite root in $roots (once; a minute or two, 300 MB)"
+	rm -rf "$part" "$part.log"
+	if root_make "$suite" "$part" >"$part.log" 2>&1 9>&-; then
 		rm -rf "${roots:?}/$suite"
-		mv "$roots/.$suite.partial" "$roots/$suite"
-		rm -f "$roots/.$suite.partial.log"
+		mv "$part" "$roots/$suite"
+		rm -f "$part.log"
 	else
-		say "could not make the $suite root; the end of $roots/.$suite.partial.log:"
-		tail -n 5 "$roots/.$suite.partial.log" >&2 || :
+		say "could not make the $suite root; the end of $part.log:"
+		tail -n 5 "$part.log" >&2 || :
 		status=77
 	fi
 done
