@@ -49,7 +49,8 @@ struct err *x86_dregs_insert(struct x86_dregs *d, enum x86_dreg_type type, uint6
 	if (type == X86_DR_EXEC)
 		len = 1;
 	if (len == 0 || len > 8u * X86_DREGS)
-		return err_new(ERR_STATE, "a watch of this length does not fit the debug registers");
+		return err_new(ERR_STATE,
+			       "a watch of this length does not fit the debug registers");
 	while (done < len) {
 		uint8_t n = piece_len(type, addr + done, len - done);
 		if (!insert_piece(d, type, addr + done, n)) {

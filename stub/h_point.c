@@ -1,19 +1,51 @@
 /* SPDX-License-Identifier: MIT */
-/* Breakpoints and watchpoints. */
+/* Breakpoints and watchpoints: Z and z (GDB manual, "Packets"). */
 #include "stub/handlers.h"
+#include "stub/session.h"
+
+/* TYPE,ADDR,KIND[;...]: conditions and commands are not announced and so refused. */
+static struct err *parse(struct rsp_cursor *args, enum point_type *type, uint64_t *addr,
+			 uint64_t *kind)
+{
+	uint64_t number;
+
+	if (!cur_hex(args, &number) || !cur_char(args, ',') || !cur_hex(args, addr) ||
+	    !cur_char(args, ',') || !cur_hex(args, kind) || *kind > UINT32_MAX)
+		return err_new(ERR_PROTO, "malformed breakpoint");
+	if (number >= POINT_TYPES)
+		return err_new(ERR_UNSUPPORTED, "no such type of breakpoint");
+	if (!cur_end(args))
+		return err_new(ERR_PROTO, "breakpoint conditions and commands are not supported");
+	*type = (enum point_type)number;
+	return NULL;
+}
 
 HANDLER(h_insert_point)
 {
-	(void)session;
-	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_insert_point");
+	struct session *s = session;
+	enum point_type type;
+	uint64_t addr, kind;
+
+	struct err *err = parse(args, &type, &addr, &kind);
+	if (!err && s->options->read_only)
+		err = err_new(ERR_STATE, "the stub is read-only");
+	if (!err)
+		err = s->target->point->insert(s->target, type, addr, (uint32_t)kind);
+	if (!err)
+		buf_puts(out, "OK");
+	return err;
 }
 
 HANDLER(h_remove_point)
 {
-	(void)session;
-	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_remove_point");
+	struct session *s = session;
+	enum point_type type;
+	uint64_t addr, kind;
+
+	struct err *err = parse(args, &type, &addr, &kind);
+	if (!err)
+		err = s->target->point->remove(s->target, type, addr, (uint32_t)kind);
+	if (!err)
+		buf_puts(out, "OK");
+	return err;
 }

@@ -1,39 +1,120 @@
 /* SPDX-License-Identifier: MIT */
 /* The process as a whole. */
+#include <stdio.h>
+
+#include "rsp/signals.h"
 #include "stub/handlers.h"
+#include "stub/launch.h"
 #include "stub/session.h"
 
+static struct err *check_pid(const struct session *s, uint64_t pid)
+{
+	if (pid != (uint64_t)s->target->pid)
+		return err_new(ERR_NOT_FOUND, "no process %llx", (unsigned long long)pid);
+	return NULL;
+}
+
+/* Without extended mode there is nothing left to talk about, and the stub ends. */
+static void process_gone(struct session *s)
+{
+	s->stop = (struct stop_event){ .kind = STOP_EXITED };
+	s->g_tid = 0;
+	if (!s->extended)
+		s->end = SESSION_QUIT;
+}
+
+/* D, D;PID */
 HANDLER(h_detach)
 {
 	struct session *s = session;
-	(void)args;
-	s->end = SESSION_LEFT;
+	uint64_t pid = (uint64_t)s->target->pid;
+
+	if (cur_char(args, ';') && !cur_hex(args, &pid))
+		return err_new(ERR_PROTO, "malformed D");
+	if (!cur_end(args))
+		return err_new(ERR_PROTO, "malformed D");
+	struct err *err = check_pid(s, pid);
+	if (err)
+		return err;
+	fprintf(stderr, "Detaching from process %d\n", s->target->pid);
+	s->target->keep_signals = s->program_signals_set ? s->program_signals : NULL;
+	err = s->target->run->detach(s->target, 0);
+	if (err)
+		return err;
+	process_gone(s);
 	buf_puts(out, "OK");
 	return NULL;
 }
 
+static struct err *kill_process(struct session *s)
+{
+	fprintf(stderr, "Killing process(es): %d\n", s->target->pid);
+	return s->target->run->kill(s->target);
+}
+
 HANDLER(h_kill)
 {
-	return h_detach(session, args, out);
-}
-
-HANDLER(h_vkill)
-{
-	return h_detach(session, args, out);
-}
-
-HANDLER(h_restart)
-{
-	(void)session;
+	struct session *s = session;
 	(void)args;
 	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_restart");
+
+	s->no_reply = true; /* k has none */
+	if (s->target->pid > 0 && s->target->run) {
+		struct err *err = kill_process(s);
+		err_drop(err); /* and no way to tell */
+	}
+	process_gone(s);
+	return NULL;
+}
+
+/* vKill;PID */
+HANDLER(h_vkill)
+{
+	struct session *s = session;
+	uint64_t pid;
+
+	if (!cur_char(args, ';') || !cur_hex(args, &pid) || !cur_end(args))
+		return err_new(ERR_PROTO, "malformed vKill");
+	struct err *err = check_pid(s, pid);
+	if (!err)
+		err = kill_process(s);
+	if (err)
+		return err;
+	/* Unlike k, the client says itself when it is done with the connection. */
+	s->stop = (struct stop_event){ .kind = STOP_EXITED };
+	s->g_tid = 0;
+	buf_puts(out, "OK");
+	return NULL;
+}
+
+/* R XX: the program again, in extended mode; no reply. */
+HANDLER(h_restart)
+{
+	struct session *s = session;
+	struct target *fresh;
+	(void)args;
+	(void)out;
+
+	if (!s->extended || s->options->mode != MODE_LAUNCH)
+		return err_new(ERR_UNSUPPORTED, "R");
+	s->no_reply = true;
+	struct err *err = target_open(s->options, &fresh);
+	if (err) {
+		fprintf(stderr, "%s\n", err->msg);
+		err_drop(err);
+		return NULL;
+	}
+	target_close(s->target);
+	session_adopt(s, fresh);
+	return NULL;
 }
 
 HANDLER(h_extended)
 {
-	(void)session;
+	struct session *s = session;
 	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_extended");
+
+	s->extended = true;
+	buf_puts(out, "OK");
+	return NULL;
 }

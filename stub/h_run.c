@@ -1,60 +1,175 @@
 /* SPDX-License-Identifier: MIT */
-/* Resuming and stopping; the stop reply. */
+/* Resuming and stopping. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "rsp/signals.h"
+#include "rsp/vcont.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
+#include "stub/stopreply.h"
 
 HANDLER(h_stop_reason)
 {
 	struct session *s = session;
 	(void)args;
-	buf_printf(out, "T05thread:%x;", (unsigned int)s->g_tid);
+
+	/* It answers when the inferior, running since another client left, has stopped. */
+	if (s->running) {
+		s->owed = s->no_reply = true;
+		return NULL;
+	}
+	if (s->target->pid <= 0 && s->stop.kind != STOP_EXITED && s->stop.kind != STOP_KILLED)
+		buf_puts(out, "W00");
+	else
+		stop_reply(s, out);
 	return NULL;
+}
+
+static struct err *resume(struct session *s, const struct resume_action *actions, size_t n)
+{
+	struct target *t = s->target;
+
+	t->pass_signals = s->pass_signals;
+	t->keep_signals = s->program_signals_set ? s->program_signals : NULL;
+	struct err *err = t->run->resume(t, actions, n);
+	if (err)
+		return err;
+	s->running = s->owed = s->no_reply = true;
+	return NULL;
+}
+
+static struct err *convert_signal(unsigned int number, int *ret)
+{
+	if (!rsp_signal_to_linux(number, ret))
+		return err_new(ERR_PROTO, "no signal %u on this system", number);
+	return NULL;
+}
+
+static struct err *convert(struct session *s, const struct rsp_vcont *from,
+			   struct resume_action *ret)
+{
+	const struct rsp_thread_id *id = &from->thread;
+
+	*ret = (struct resume_action){ .tid = id->tid == RSP_ALL ? -1 : id->tid };
+	if (id->pid > 0 && id->pid != s->target->pid)
+		return err_new(ERR_PROTO, "no process %x", (unsigned int)id->pid);
+	if (id->tid == RSP_ANY)
+		ret->tid = s->g_tid;
+	switch (from->kind) {
+	case 'r':
+		ret->range_start = from->start;
+		ret->range_end = from->end;
+		ret->kind = RESUME_STEP;
+		return NULL;
+	case 's':
+	case 'S':
+		ret->kind = RESUME_STEP;
+		break;
+	case 't':
+		ret->kind = RESUME_STOP;
+		break;
+	default:
+		ret->kind = RESUME_CONT;
+	}
+	return convert_signal(from->signo, &ret->signo);
 }
 
 HANDLER(h_vcont)
 {
-	(void)session;
-	(void)args;
+	struct session *s = session;
+	struct rsp_vcont_list list = { 0 };
 	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_vcont");
+
+	struct err *err = rsp_vcont_parse(args, &list);
+	if (err)
+		return err;
+	struct resume_action *actions = calloc(list.n, sizeof(*actions));
+	if (!actions)
+		err = &err_nomem;
+	for (size_t i = 0; !err && i < list.n; i++)
+		err = convert(s, &list.action[i], &actions[i]);
+	if (!err)
+		err = resume(s, actions, list.n);
+	free(actions);
+	rsp_vcont_deinit(&list);
+	return err;
 }
 
 HANDLER(h_vcont_query)
 {
 	(void)session;
 	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_vcont_query");
+	buf_puts(out, "vCont;c;C;s;S;t;r");
+	return NULL;
+}
+
+/*
+ * c, C, s, S: what Hc chose is stepped, signalled, or alone continued; the
+ * others go on unless it is one thread.
+ */
+static struct err *resume_old(struct session *s, bool step, int signo)
+{
+	bool one = s->c_tid > 0;
+	struct resume_action actions[2] = {
+		{ .tid = one ? s->c_tid : s->g_tid,
+		  .kind = step ? RESUME_STEP : RESUME_CONT,
+		  .signo = signo },
+		{ .tid = -1, .kind = RESUME_CONT },
+	};
+	return resume(s, actions, one ? 1 : 2);
+}
+
+static struct err *set_pc(struct session *s, struct rsp_cursor *args)
+{
+	uint64_t addr;
+	uint8_t value[REG_MAX] = { 0 };
+
+	if (cur_end(args))
+		return NULL;
+	if (!cur_hex(args, &addr) || !cur_end(args))
+		return err_new(ERR_PROTO, "malformed address");
+	memcpy(value, &addr, sizeof(addr));
+	return target_reg_set(s->target, s->g_tid, s->target->arch->pc, value);
+}
+
+static struct err *continue_or_step(struct session *s, struct rsp_cursor *args, bool step,
+				    bool with_signal)
+{
+	uint64_t number = 0;
+	int signo = 0;
+
+	if (with_signal && (!cur_hex(args, &number) || number > RSP_SIGNAL_UNKNOWN ||
+			    (!cur_char(args, ';') && !cur_end(args))))
+		return err_new(ERR_PROTO, "malformed signal");
+	struct err *err = convert_signal((unsigned int)number, &signo);
+	if (!err)
+		err = set_pc(s, args);
+	if (!err)
+		err = resume_old(s, step, signo);
+	return err;
 }
 
 HANDLER(h_continue)
 {
-	(void)session;
-	(void)args;
 	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_continue");
+	return continue_or_step(session, args, false, false);
 }
 
 HANDLER(h_continue_sig)
 {
-	(void)session;
-	(void)args;
 	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_continue_sig");
+	return continue_or_step(session, args, false, true);
 }
 
 HANDLER(h_step)
 {
-	(void)session;
-	(void)args;
 	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_step");
+	return continue_or_step(session, args, true, false);
 }
 
 HANDLER(h_step_sig)
 {
-	(void)session;
-	(void)args;
 	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_step_sig");
+	return continue_or_step(session, args, true, true);
 }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-enum mode { MODE_LAUNCH, MODE_ATTACH, MODE_MULTI, MODE_STACKS, MODE_HELP, MODE_VERSION };
+enum mode { MODE_LAUNCH, MODE_ATTACH, MODE_STACKS, MODE_HELP, MODE_VERSION };
 
 struct options {
 	enum mode mode;
@@ -34,5 +34,6 @@ struct options {
  */
 bool options_parse(int argc, char **argv, struct options *ret, FILE *err);
 void options_usage(FILE *out);
+void options_version(FILE *out);
 
 #endif

@@ -14,7 +14,7 @@ struct live_launch {
 	const char *cwd;      /* or NULL: ours */
 	char *const *env;     /* or NULL: ours */
 	bool keep_aslr;
-	bool no_shell;	 /* exec the program itself, not `$SHELL -c exec program' */
+	bool no_shell; /* exec the program itself, not `$SHELL -c exec program' */
 	bool stdin_null; /* our stdin is the client: the inferior gets /dev/null, and stderr to print on */
 };
 

@@ -15,8 +15,8 @@ static size_t raw_read(struct live *l, uint64_t addr, void *buf, size_t len)
 {
 	size_t done = 0;
 	while (done < len && addr + done >= addr) {
-		ssize_t n = pread(l->mem_fd, (uint8_t *)buf + done, len - done,
-				  (off_t)(addr + done));
+		ssize_t n =
+			pread(l->mem_fd, (uint8_t *)buf + done, len - done, (off_t)(addr + done));
 		if (n <= 0)
 			break;
 		done += (size_t)n;
@@ -29,8 +29,8 @@ static size_t raw_write(int fd, uint64_t addr, const void *buf, size_t len)
 {
 	size_t done = 0;
 	while (done < len && addr + done >= addr) {
-		ssize_t n = pwrite(fd, (const uint8_t *)buf + done, len - done,
-				   (off_t)(addr + done));
+		ssize_t n =
+			pwrite(fd, (const uint8_t *)buf + done, len - done, (off_t)(addr + done));
 		if (n <= 0)
 			break;
 		done += (size_t)n;
@@ -113,8 +113,7 @@ static bool dreg_type(enum point_type type, enum x86_dreg_type *ret)
 	}
 }
 
-static struct err *live_insert(struct target *t, enum point_type type, uint64_t addr,
-			       uint32_t kind)
+static struct err *live_insert(struct target *t, enum point_type type, uint64_t addr, uint32_t kind)
 {
 	struct live *l = to_live(t);
 	enum x86_dreg_type dr;
@@ -126,8 +125,7 @@ static struct err *live_insert(struct target *t, enum point_type type, uint64_t 
 	return x86_dregs_insert(&l->dregs, dr, addr, kind);
 }
 
-static struct err *live_remove(struct target *t, enum point_type type, uint64_t addr,
-			       uint32_t kind)
+static struct err *live_remove(struct target *t, enum point_type type, uint64_t addr, uint32_t kind)
 {
 	struct live *l = to_live(t);
 	enum x86_dreg_type dr;

@@ -25,11 +25,11 @@ struct lwp {
 	bool job_stopped; /* in a group stop (SIGSTOP and its like) that we did not undo */
 	bool stepping;	  /* and by single steps */
 	uint64_t range_start, range_end;
-	int deliver;   /* signal to inject when it next runs */
+	int deliver;	 /* signal to inject when it next runs */
 	int last_signal; /* reported to the client, who has not said what becomes of it */
-	bool pending;  /* `event' waits to be reported */
+	bool pending;	 /* `event' waits to be reported */
 	struct stop_event event;
-	uint64_t event_pc; /* where a breakpoint's event was seen */
+	uint64_t event_pc;   /* where a breakpoint's event was seen */
 	uint64_t dregs_seen; /* generation of the debug registers it has */
 	bool made_up; /* the last report was an interrupt, which the kernel knows nothing of */
 };
@@ -132,7 +132,7 @@ bool live_all_stopped(struct live *l);
 struct err *live_wait_stopped(struct live *l) MUST_CHECK;
 
 /* live.c */
-#define LIVE_OPTIONS                                                                       \
+#define LIVE_OPTIONS                                                                           \
 	(PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | \
 	 PTRACE_O_TRACEVFORKDONE)
 struct err *live_new(pid_t pid, struct live **ret) MUST_CHECK;

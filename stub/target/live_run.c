@@ -224,7 +224,8 @@ static bool take_event(struct live *l, struct stop_event *ret)
 		*ret = (struct stop_event){ .kind = STOP_NO_RESUMED };
 		return true;
 	} else if (l->interrupt && (p = interrupted_thread(l))) {
-		*ret = (struct stop_event){ .tid = p->tid, .kind = STOP_SIGNAL,
+		*ret = (struct stop_event){ .tid = p->tid,
+					    .kind = STOP_SIGNAL,
 					    .signo = l->interrupt_signo };
 		l->interrupt = false;
 		p->made_up = true;
@@ -279,7 +280,8 @@ static int parting_signal(const struct live *l, const struct lwp *p)
 {
 	int signo = p->deliver;
 	if (!signo && !p->made_up)
-		signo = p->pending && p->event.kind == STOP_SIGNAL ? p->event.signo : p->last_signal;
+		signo = p->pending && p->event.kind == STOP_SIGNAL ? p->event.signo
+								   : p->last_signal;
 	if (!signo || p->deliver)
 		return signo;
 	const uint8_t *keep = l->target.keep_signals;

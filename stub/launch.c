@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "stub/launch.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "stub/conn.h"
+#include "stub/target/live.h"
+
+static struct err *launch(const struct options *o, struct target **ret)
+{
+	struct live_launch how = {
+		.argv = o->argv,
+		.wrapper = o->wrapper,
+		.keep_aslr = o->keep_aslr,
+		.no_shell = o->no_startup_shell,
+		.stdin_null = conn_is_stdio(o->comm),
+	};
+	struct err *err = live_launch(&how, ret);
+	if (!err)
+		fprintf(stderr, "Process %s created; pid = %d\n", o->argv[0], (*ret)->pid);
+	return err;
+}
+
+static struct err *attach(const struct options *o, struct target **ret)
+{
+	struct err *err = live_attach(o->pid, ret);
+	if (err) {
+		struct err *whole =
+			err_new(err->code, "cannot attach to process %d: %s", o->pid, err->msg);
+		err_drop(err);
+		return whole;
+	}
+	fprintf(stderr, "Attached; pid = %d\n", o->pid);
+	return NULL;
+}
+
+struct err *target_open(const struct options *o, struct target **ret)
+{
+	return o->mode == MODE_LAUNCH ? launch(o, ret) : attach(o, ret);
+}
+
+void target_close(struct target *t)
+{
+	if (t->pid > 0)
+		fprintf(stderr,
+			t->attached ? "Detaching process(es): %d\n" : "Killing process(es): %d\n",
+			t->pid);
+	t->ops->destroy(t);
+}

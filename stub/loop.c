@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "stub/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define READ_SIZE (256u << 10)
+
+struct loop {
+	struct session *session;
+	struct listener *listener;
+	struct conn conn;
+	int epoll, signals;
+	bool open; /* a client is connected */
+	bool want_write;
+	bool quit;
+};
+
+enum { TAG_LISTEN, TAG_SIGNAL, TAG_IN, TAG_OUT };
+
+static void our_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGCHLD);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+}
+
+void loop_block_signals(void)
+{
+	sigset_t set;
+	our_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Files that epoll does not take (a regular file as stdin) are always ready; nobody uses them so. */
+static void watch(struct loop *lp, int op, int fd, uint32_t events, uint64_t tag)
+{
+	struct epoll_event ev = { .events = events, .data.u64 = tag };
+	(void)epoll_ctl(lp->epoll, op, fd, &ev);
+}
+
+static bool one_descriptor(const struct loop *lp)
+{
+	return lp->conn.in == lp->conn.out;
+}
+
+static void watch_output(struct loop *lp, bool on)
+{
+	if (lp->want_write == on)
+		return;
+	lp->want_write = on;
+	if (one_descriptor(lp))
+		watch(lp, EPOLL_CTL_MOD, lp->conn.in, EPOLLIN | (on ? EPOLLOUT : 0u), TAG_IN);
+	else
+		watch(lp, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, lp->conn.out, EPOLLOUT, TAG_OUT);
+}
+
+static void close_client(struct loop *lp)
+{
+	struct session *s = lp->session;
+	struct options const *o = s->options;
+
+	watch(lp, EPOLL_CTL_DEL, lp->conn.in, 0, TAG_IN);
+	watch_output(lp, false);
+	conn_close(&lp->conn);
+	lp->open = false;
+	session_close(s);
+	if (s->end == SESSION_QUIT || o->once || lp->listener->fd < 0 ||
+	    (!s->extended && s->target->pid <= 0)) {
+		lp->quit = true;
+		return;
+	}
+	fprintf(stderr, "Remote side has terminated connection.  "
+			"The stub will reopen the connection.\n");
+	watch(lp, EPOLL_CTL_ADD, lp->listener->fd, EPOLLIN, TAG_LISTEN);
+}
+
+static void open_client(struct loop *lp)
+{
+	if (lp->open || !conn_accept(lp->listener, &lp->conn))
+		return;
+	lp->open = true;
+	lp->want_write = false;
+	if (lp->listener->fd >= 0)
+		watch(lp, EPOLL_CTL_DEL, lp->listener->fd, 0, TAG_LISTEN);
+	watch(lp, EPOLL_CTL_ADD, lp->conn.in, EPOLLIN, TAG_IN);
+	session_open(lp->session);
+}
+
+/* Sends what is owed; the rest when the peer has read some. */
+static void flush(struct loop *lp)
+{
+	struct buf *tx = &lp->session->tx;
+	size_t done = 0;
+
+	if (tx->failed) {
+		lp->session->end = SESSION_LEFT;
+		return;
+	}
+	while (done < tx->len) {
+		ssize_t n = conn_write(&lp->conn, tx->data + done, tx->len - done);
+		if (n < 0) {
+			lp->session->end = SESSION_LEFT;
+			done = tx->len;
+		}
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	memmove(tx->data, tx->data + done, tx->len - done);
+	tx->len -= done;
+	watch_output(lp, tx->len > 0);
+}
+
+static void read_client(struct loop *lp)
+{
+	uint8_t bytes[READ_SIZE];
+	ssize_t n = conn_read(&lp->conn, bytes, sizeof(bytes));
+
+	if (n < 0)
+		lp->session->end = SESSION_LEFT;
+	else if (n > 0)
+		session_feed(lp->session, bytes, (size_t)n);
+}
+
+static void read_signals(struct loop *lp)
+{
+	struct signalfd_siginfo info;
+
+	while (read(lp->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		if (info.ssi_signo != SIGCHLD)
+			lp->quit = true;
+	session_target_event(lp->session);
+}
+
+static void handle(struct loop *lp, const struct epoll_event *ev)
+{
+	switch (ev->data.u64) {
+	case TAG_LISTEN:
+		open_client(lp);
+		break;
+	case TAG_SIGNAL:
+		read_signals(lp);
+		break;
+	case TAG_IN:
+		if (lp->open && (ev->events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+			read_client(lp);
+		break;
+	default: /* TAG_OUT: only flush() */
+		break;
+	}
+}
+
+static void serve(struct loop *lp)
+{
+	struct epoll_event ev[8];
+
+	while (!lp->quit) {
+		int n = epoll_wait(lp->epoll, ev, 8, -1);
+		if (n < 0 && errno != EINTR)
+			break;
+		for (int i = 0; i < n; i++)
+			handle(lp, &ev[i]);
+		if (!lp->open)
+			continue;
+		flush(lp);
+		if (lp->session->end)
+			close_client(lp);
+	}
+}
+
+int loop_run(struct session *s, struct listener *l)
+{
+	struct loop lp = { .session = s, .listener = l, .conn = { -1, -1 } };
+	sigset_t set;
+
+	our_signals(&set);
+	lp.epoll = epoll_create1(EPOLL_CLOEXEC);
+	lp.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (lp.epoll < 0 || lp.signals < 0) {
+		perror("archerfish: event loop");
+		return 1;
+	}
+	watch(&lp, EPOLL_CTL_ADD, lp.signals, EPOLLIN, TAG_SIGNAL);
+	if (l->fd >= 0)
+		watch(&lp, EPOLL_CTL_ADD, l->fd, EPOLLIN, TAG_LISTEN);
+	else
+		open_client(&lp);
+	serve(&lp);
+	if (lp.open) {
+		flush(&lp);
+		conn_close(&lp.conn);
+		session_close(s);
+	}
+	close(lp.signals);
+	close(lp.epoll);
+	return 0;
+}

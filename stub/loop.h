@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* The event loop: the only place that blocks. */
+#ifndef STUB_LOOP_H
+#define STUB_LOOP_H
+
+#include "stub/conn.h"
+#include "stub/session.h"
+
+/* Signals the loop takes as events; to be blocked before any child is started. */
+void loop_block_signals(void);
+
+/*
+ * Serves clients, one after another, until the last one is done, or a signal
+ * (INT, TERM, HUP) ends us.  Returns the exit status.
+ */
+int loop_run(struct session *s, struct listener *l);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "stub/launch.h"
+#include "stub/loop.h"
+#include "stub/session.h"
+
+static int fail(struct err *err)
+{
+	fprintf(stderr, "%s\n", err->msg);
+	err_drop(err);
+	return 1;
+}
+
+/* Where packets are logged: the file that was asked for, or stderr. */
+static FILE *open_trace(const struct options *o)
+{
+	FILE *f = o->debug_file ? fopen(o->debug_file, "we") : NULL;
+	if (o->debug_file && !f)
+		fprintf(stderr, "Cannot open %s for the log\n", o->debug_file);
+	return f ? f : stderr;
+}
+
+/* The terminal was lent to the program that we started. */
+static void take_terminal(void)
+{
+	if (!isatty(STDIN_FILENO))
+		return;
+	signal(SIGTTOU, SIG_IGN);
+	(void)tcsetpgrp(STDIN_FILENO, getpgrp());
+}
+
+static int serve(const struct options *o)
+{
+	struct listener listener;
+	struct target *target;
+	struct session session;
+
+	struct err *err = target_open(o, &target);
+	if (err)
+		return fail(err);
+	pid_t child = o->mode == MODE_LAUNCH ? target->pid : 0;
+	err = listener_open(o->comm, &listener);
+	if (err) {
+		target_close(target);
+		return fail(err);
+	}
+	session_init(&session, target, o);
+	if (o->remote_debug)
+		session.trace = open_trace(o);
+	int status = loop_run(&session, &listener);
+	listener_close(&listener);
+	target_close(session.target);
+	session_deinit(&session);
+	/* A program that was detached from still has our terminal: wait for it, as gdbserver does. */
+	if (child)
+		(void)waitpid(child, NULL, 0);
+	take_terminal();
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+
+	if (!options_parse(argc, argv, &o, stderr))
+		return 1;
+	switch (o.mode) {
+	case MODE_HELP:
+		options_usage(stdout);
+		return 0;
+	case MODE_VERSION:
+		options_version(stdout);
+		return 0;
+	default:
+		loop_block_signals();
+		return serve(&o);
+	}
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include "stub/options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define VERSION "0.1.0"
+
+enum arg { ARG_NONE, ARG_VALUE, ARG_OPTIONAL };
+
+struct reader {
+	int argc;
+	char **argv;
+	int at; /* the next word */
+	struct options *o;
+	FILE *err;
+};
+
+struct option_row {
+	const char *name;
+	enum arg arg; /* ARG_VALUE: --name=VALUE */
+	bool (*apply)(struct reader *r, const char *value);
+	const char *help; /* NULL: accepted, and of no effect here */
+};
+
+#define FLAG(field, value)                                                 \
+	static bool set_##field##_##value(struct reader *r, const char *v) \
+	{                                                                  \
+		(void)v;                                                   \
+		r->o->field = value;                                       \
+		return true;                                               \
+	}
+FLAG(once, true)
+FLAG(keep_aslr, true)
+FLAG(keep_aslr, false)
+FLAG(no_startup_shell, true)
+FLAG(no_startup_shell, false)
+FLAG(read_only, true)
+FLAG(no_host_io, true)
+FLAG(json, true)
+FLAG(debug, true)
+FLAG(remote_debug, true)
+
+static bool set_mode(struct reader *r, enum mode mode)
+{
+	r->o->mode = mode;
+	return true;
+}
+
+static bool set_attach(struct reader *r, const char *v)
+{
+	(void)v;
+	return set_mode(r, MODE_ATTACH);
+}
+
+static bool set_help(struct reader *r, const char *v)
+{
+	(void)v;
+	return set_mode(r, MODE_HELP);
+}
+
+static bool set_version(struct reader *r, const char *v)
+{
+	(void)v;
+	return set_mode(r, MODE_VERSION);
+}
+
+/* --wrapper PROG ARGS... -- */
+static bool set_wrapper(struct reader *r, const char *v)
+{
+	(void)v;
+	int from = r->at;
+	while (r->at < r->argc && strcmp(r->argv[r->at], "--") != 0)
+		r->at++;
+	if (r->at == from || r->at == r->argc) {
+		fprintf(r->err, "archerfish: --wrapper takes a program, its arguments and --\n");
+		return false;
+	}
+	r->argv[r->at++] = NULL;
+	r->o->wrapper = &r->argv[from];
+	return true;
+}
+
+static bool set_debug_file(struct reader *r, const char *v)
+{
+	r->o->debug_file = v;
+	return true;
+}
+
+static bool set_python(struct reader *r, const char *v)
+{
+	r->o->python_off = strcmp(v, "off") == 0;
+	if (r->o->python_off || strcmp(v, "auto") == 0)
+		return true;
+	fprintf(r->err, "archerfish: --python takes auto or off\n");
+	return false;
+}
+
+static bool set_disable_packet(struct reader *r, const char *v)
+{
+	static const char names[] = "Disableable packets:\n"
+				    "  vCont       \tAll vCont packets\n"
+				    "  qC          \tQuerying the current thread\n"
+				    "  qfThreadInfo\tThread listing\n"
+				    "  Tthread     \tThread to stop reply\n"
+				    "  T           \tAll 'T' packets\n"
+				    "  threads     \tAll of the above\n";
+	if (!v) {
+		fputs(names, stdout);
+		exit(0);
+	}
+	if (r->o->ndisabled == sizeof(r->o->disable_packets) / sizeof(r->o->disable_packets[0])) {
+		fprintf(r->err, "archerfish: too many --disable-packet\n");
+		return false;
+	}
+	r->o->disable_packets[r->o->ndisabled++] = v;
+	return true;
+}
+
+static bool ignore(struct reader *r, const char *v)
+{
+	(void)r;
+	(void)v;
+	return true;
+}
+
+/* clang-format off */
+static const struct option_row rows[] = {
+	{ "--attach", ARG_NONE, set_attach, "attach to process PID" },
+	{ "--once", ARG_NONE, set_once_true, "serve one client, then exit" },
+	{ "--wrapper", ARG_NONE, set_wrapper, "WRAPPER ARGS.. --: run PROG by this program" },
+	{ "--disable-randomization", ARG_NONE, set_keep_aslr_false, "run PROG with fixed addresses (default)" },
+	{ "--no-disable-randomization", ARG_NONE, set_keep_aslr_true, "run PROG as the system would" },
+	{ "--startup-with-shell", ARG_NONE, set_no_startup_shell_false, "start PROG by $SHELL -c exec (default)" },
+	{ "--no-startup-with-shell", ARG_NONE, set_no_startup_shell_true, "exec PROG itself" },
+	{ "--read-only", ARG_NONE, set_read_only_true, "look, never touch: no writes, no breakpoints" },
+	{ "--no-host-io", ARG_NONE, set_no_host_io_true, "give the client no files (vFile)" },
+	{ "--python", ARG_VALUE, set_python, "auto|off: Python stacks" },
+	{ "--json", ARG_NONE, set_json_true, "stacks: for programs" },
+	{ "--remote-debug", ARG_NONE, set_remote_debug_true, "log the packets" },
+	{ "--debug", ARG_OPTIONAL, set_debug_true, "log what the stub does" },
+	{ "--debug-file", ARG_VALUE, set_debug_file, "the log goes to this file" },
+	{ "--disable-packet", ARG_OPTIONAL, set_disable_packet, "NAME: pretend not to know a packet; no name: list them" },
+	{ "--help", ARG_NONE, set_help, "print this" },
+	{ "--version", ARG_NONE, set_version, "print the version" },
+	{ "--debug-format", ARG_VALUE, ignore, NULL },
+	{ "--event-loop-debug", ARG_NONE, ignore, NULL },
+};
+/* clang-format on */
+
+void options_usage(FILE *out)
+{
+	fputs("Usage: archerfish [OPTIONS] COMM PROG [ARGS...]\n"
+	      "       archerfish [OPTIONS] --attach COMM PID\n"
+	      "       archerfish stacks [--json] PID\n\n"
+	      "COMM is HOST:PORT, :PORT (this host only), unix:PATH, fd:N, a serial device,\n"
+	      "or - or stdio.\n\nOptions:\n",
+	      out);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].help)
+			fprintf(out, "  %-28s %s\n", rows[i].name, rows[i].help);
+}
+
+void options_version(FILE *out)
+{
+	fputs("archerfish " VERSION "\n", out);
+}
+
+static const struct option_row *find(const char *word, const char **value)
+{
+	const char *eq = strchr(word, '=');
+	size_t n = eq ? (size_t)(eq - word) : strlen(word);
+
+	*value = eq ? eq + 1 : NULL;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strlen(rows[i].name) != n || strncmp(rows[i].name, word, n) != 0)
+			continue;
+		if (rows[i].arg == (eq ? ARG_NONE : ARG_VALUE))
+			return NULL;
+		return &rows[i];
+	}
+	return NULL;
+}
+
+static bool read_options(struct reader *r)
+{
+	while (r->at < r->argc && strncmp(r->argv[r->at], "--", 2) == 0) {
+		const char *value, *word = r->argv[r->at++];
+		if (!word[2])
+			break;
+		const struct option_row *row = find(word, &value);
+		if (!row) {
+			fprintf(r->err, "archerfish: unknown option %s\n", word);
+			return false;
+		}
+		if (!row->apply(r, value))
+			return false;
+	}
+	return true;
+}
+
+static bool read_pid(struct reader *r)
+{
+	char *end;
+
+	if (r->at != r->argc - 1)
+		return false;
+	long pid = strtol(r->argv[r->at], &end, 10);
+	if (*end || end == r->argv[r->at] || pid <= 0 || pid != (pid_t)pid) {
+		fprintf(r->err, "archerfish: %s is not a process id\n", r->argv[r->at]);
+		return false;
+	}
+	r->o->pid = (pid_t)pid;
+	return true;
+}
+
+static bool read_rest(struct reader *r)
+{
+	if (r->o->mode == MODE_HELP || r->o->mode == MODE_VERSION)
+		return true;
+	if (r->o->mode == MODE_STACKS)
+		return read_pid(r);
+	if (r->at >= r->argc)
+		return false;
+	r->o->comm = r->argv[r->at++];
+	/* gdbserver lets --attach follow COMM too. */
+	if (r->at < r->argc && strcmp(r->argv[r->at], "--attach") == 0) {
+		r->o->mode = MODE_ATTACH;
+		r->at++;
+	}
+	if (r->o->mode == MODE_ATTACH)
+		return read_pid(r);
+	r->o->argv = &r->argv[r->at];
+	return r->at < r->argc;
+}
+
+bool options_parse(int argc, char **argv, struct options *ret, FILE *err)
+{
+	struct reader r = { argc, argv, 1, ret, err };
+
+	*ret = (struct options){ .mode = MODE_LAUNCH };
+	if (argc > 1 && strcmp(argv[1], "stacks") == 0) {
+		ret->mode = MODE_STACKS;
+		r.at++;
+	}
+	if (read_options(&r) && read_rest(&r))
+		return true;
+	options_usage(err);
+	return false;
+}

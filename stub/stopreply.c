@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "stub/stopreply.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "rsp/signals.h"
+#include "rsp/threadid.h"
+
+static void put_process(struct session *s, struct buf *out)
+{
+	if (s->peer.multiprocess)
+		buf_printf(out, ";process:%x", (unsigned int)s->stop.tid);
+}
+
+static void put_watch(const struct stop_event *ev, struct buf *out)
+{
+	static const char *const words[POINT_TYPES] = {
+		[POINT_WRITE] = "watch",
+		[POINT_READ] = "rwatch",
+		[POINT_ACCESS] = "awatch",
+	};
+	buf_printf(out, "%s:%llx;", words[ev->wp_type], (unsigned long long)ev->addr);
+}
+
+static void put_exec(struct session *s, struct buf *out)
+{
+	_cleanup_buf_ struct buf path = { 0 };
+	struct err *err = s->target->ops->exec_file(s->target, &path);
+	if (err) {
+		err_drop(err); /* it is dying; the stop is worth telling all the same */
+		return;
+	}
+	buf_puts(out, "exec:");
+	buf_put_hex(out, path.data, path.len);
+	buf_puts(out, ";");
+}
+
+/* Why it stopped, for a client that understands the word. */
+static void put_reason(struct session *s, struct buf *out)
+{
+	const struct stop_event *ev = &s->stop;
+
+	switch (ev->kind) {
+	case STOP_SWBREAK:
+		if (s->peer.swbreak)
+			buf_puts(out, "swbreak:;");
+		break;
+	case STOP_HWBREAK:
+		if (s->peer.hwbreak)
+			buf_puts(out, "hwbreak:;");
+		break;
+	case STOP_WATCH:
+		put_watch(ev, out);
+		break;
+	case STOP_EXEC:
+		if (s->peer.exec_events)
+			put_exec(s, out);
+		break;
+	default:
+		break;
+	}
+}
+
+static void put_expedited(struct session *s, struct buf *out)
+{
+	const struct arch *a = s->target->arch;
+
+	for (uint16_t i = 0; i < a->nregs; i++) {
+		uint8_t value[REG_MAX];
+		if (!a->regs[i].expedite)
+			continue;
+		struct err *err = target_reg_get(s->target, s->stop.tid, i, value);
+		if (err) {
+			err_drop(err); /* left out: the client asks, and gets the error */
+			continue;
+		}
+		buf_printf(out, "%02x:", i);
+		buf_put_hex(out, value, a->regs[i].bits / 8u);
+		buf_puts(out, ";");
+	}
+}
+
+static void put_thread(struct session *s, struct buf *out)
+{
+	struct thread_info info;
+
+	if (!s->stop.tid)
+		return;
+	buf_puts(out, "thread:");
+	rsp_thread_id_write(out, s->peer.multiprocess, s->target->pid, s->stop.tid);
+	buf_puts(out, ";");
+	if (!s->target->ops->thread_info)
+		return;
+	struct err *err = s->target->ops->thread_info(s->target, s->stop.tid, &info);
+	if (err)
+		err_drop(err); /* it is ending */
+	else if (info.core >= 0)
+		buf_printf(out, "core:%x;", (unsigned int)info.core);
+}
+
+static void put_stop(struct session *s, struct buf *out)
+{
+	buf_printf(out, "T%02x", rsp_signal_from_linux(s->stop.signo));
+	put_reason(s, out);
+	put_expedited(s, out);
+	put_thread(s, out);
+}
+
+void stop_reply(struct session *s, struct buf *out)
+{
+	switch (s->stop.kind) {
+	case STOP_EXITED:
+		buf_printf(out, "W%02x", (unsigned int)s->stop.signo & 0xff);
+		put_process(s, out);
+		break;
+	case STOP_KILLED:
+		buf_printf(out, "X%02x", rsp_signal_from_linux(s->stop.signo));
+		put_process(s, out);
+		break;
+	case STOP_NO_RESUMED:
+		buf_puts(out, s->peer.no_resumed ? "N" : "T00");
+		break;
+	default:
+		put_stop(s, out);
+	}
+}
+
+void stop_announce(const struct stop_event *ev)
+{
+	if (ev->kind == STOP_EXITED)
+		fprintf(stderr, "\nChild exited with status %d\n", ev->signo);
+	else if (ev->kind == STOP_KILLED)
+		fprintf(stderr, "\nChild terminated with signal = 0x%x (SIG%s)\n",
+			(unsigned int)ev->signo,
+			sigabbrev_np(ev->signo) ? sigabbrev_np(ev->signo) : "?");
+}
