@@ -18,6 +18,7 @@ static void live_destroy(struct target *t)
 		lwp_remove(l, l->first);
 	proc_close(l);
 	points_deinit(&l->points);
+	arch_free(l->made_arch);
 	target_deinit(t);
 	free(l);
 }

@@ -57,6 +57,7 @@ struct live {
 	} early[EARLY_MAX];
 	size_t nearly;
 
+	struct arch *made_arch; /* target.arch, as this process has it */
 	struct points points;
 	struct x86_dregs dregs;
 	pid_t vforked; /* a vfork child borrows the memory: no traps in it now */

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 
+#include "arch/x86_xsave.h"
 #include "stub/target/live_priv.h"
 
 static void *regset_arg(const struct regset *rs)
@@ -129,7 +131,21 @@ uint64_t live_take_dr6(struct lwp *p)
 
 struct err *live_detect_arch(struct live *l, pid_t tid)
 {
-	(void)tid;
-	l->target.arch = &arch_x86_64;
+	struct arch *fresh = NULL;
+	uint8_t *area = malloc(REGSET_MAX);
+	struct iovec iov = { area, REGSET_MAX };
+
+	if (!area)
+		return &err_nomem;
+	/* A processor without XSAVE has no such set; what is left is x87 and SSE. */
+	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &iov) != 0)
+		iov.iov_len = 0;
+	struct err *err = arch_x86_64_detect(area, iov.iov_len, &fresh);
+	free(area);
+	if (err)
+		return err;
+	arch_free(l->made_arch);
+	l->made_arch = fresh;
+	l->target.arch = fresh;
 	return NULL;
 }
