@@ -53,7 +53,7 @@ struct err *rsp_vcont_parse(struct rsp_cursor *args, struct rsp_vcont_list *ret)
 	size_t n = count_actions(args);
 
 	*ret = (struct rsp_vcont_list){ 0 };
-	if (!cur_char(args, ';'))
+	if (!n || !cur_char(args, ';'))
 		return err_new(ERR_PROTO, "vCont without an action");
 	if (n > RSP_VCONT_MAX)
 		return err_new(ERR_PROTO, "vCont with %zu actions", n);

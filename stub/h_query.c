@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What the stub is and what it has. */
+/*
+ * What the stub is, what it has, and what the client wants of it: qSupported
+ * and the small q and Q packets.
+ */
+#include <string.h>
+
+#include "rsp/signals.h"
+#include "rsp/threadid.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
 
@@ -28,6 +35,24 @@ static bool target_meets(const struct target *t, unsigned int needs)
 	       (!(needs & NEED_POINT) || t->point);
 }
 
+static void announce_rows(const struct session *s, struct buf *out)
+{
+	for (size_t i = 0; i < handlers_count; i++)
+		if (handlers[i].feature && target_meets(s->target, handlers[i].needs) &&
+		    !packet_disabled(s->options, handlers[i].name))
+			buf_printf(out, ";%s", handlers[i].feature);
+}
+
+static void announce_documents(const struct session *s, struct buf *out)
+{
+	for (size_t i = 0; i < qxfer_nobjects; i++) {
+		buf_printf(out, ";qXfer:%s:read+", qxfer_objects[i].name);
+		if (qxfer_objects[i].write && s->target->write)
+			buf_printf(out, ";qXfer:%s:write+", qxfer_objects[i].name);
+	}
+}
+
+/* Nothing is announced by hand: rows, documents and what the target has say it. */
 HANDLER(h_supported)
 {
 	struct session *s = session;
@@ -36,58 +61,91 @@ HANDLER(h_supported)
 	rsp_features_parse(args, &s->peer);
 
 	buf_printf(out, "PacketSize=%x", RSP_PACKET_MAX);
-	for (size_t i = 0; i < handlers_count; i++)
-		if (handlers[i].feature && target_meets(s->target, handlers[i].needs))
-			buf_printf(out, ";%s", handlers[i].feature);
-	for (size_t i = 0; i < qxfer_nobjects; i++)
-		buf_printf(out, ";qXfer:%s:read+", qxfer_objects[i].name);
+	announce_rows(s, out);
+	announce_documents(s, out);
+	if (s->peer.error_message)
+		buf_puts(out, ";error-message+");
 	return NULL;
 }
 
 HANDLER(h_current_thread)
 {
-	(void)session;
+	struct session *s = session;
+	pid_t tid = s->g_tid;
 	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_current_thread");
+
+	if (packet_disabled(s->options, "qC"))
+		return err_new(ERR_UNSUPPORTED, "qC is disabled");
+	if (!target_has_thread(s->target, tid))
+		tid = target_first_thread(s->target);
+	if (!tid)
+		return err_new(ERR_STATE, "no process");
+	buf_puts(out, "QC");
+	rsp_thread_id_write(out, s->peer.multiprocess, s->target->pid, tid);
+	return NULL;
 }
 
 HANDLER(h_attached)
 {
-	(void)session;
-	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_attached");
+	struct session *s = session;
+	uint64_t pid = (uint64_t)s->target->pid;
+
+	if (cur_char(args, ':') && !cur_hex(args, &pid))
+		return err_new(ERR_PROTO, "malformed qAttached");
+	if (!cur_end(args))
+		return err_new(ERR_PROTO, "malformed qAttached");
+	if (pid != (uint64_t)s->target->pid)
+		return err_new(ERR_NOT_FOUND, "no process %llu", (unsigned long long)pid);
+	buf_puts(out, s->target->attached ? "1" : "0");
+	return NULL;
 }
 
-HANDLER(h_offsets)
-{
-	(void)session;
-	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_offsets");
-}
-
+/* The client asks which symbols we would like to know: none, we read the ELF files. */
 HANDLER(h_symbol)
 {
 	(void)session;
 	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_symbol");
+	buf_puts(out, "OK");
+	return NULL;
+}
+
+/* ":3;14;..." in the protocol's numbers, to a bit per Linux signal. */
+static struct err *parse_signals(struct rsp_cursor *args, uint8_t ret[SIGNAL_BYTES])
+{
+	uint8_t bits[SIGNAL_BYTES] = { 0 };
+	struct rsp_cursor one;
+	uint64_t number;
+	int signo;
+
+	if (!cur_char(args, ':'))
+		return err_new(ERR_PROTO, "malformed list of signals");
+	while (cur_token(args, ';', &one)) {
+		if (!cur_hex(&one, &number) || !cur_end(&one))
+			return err_new(ERR_PROTO, "malformed list of signals");
+		/* The client lists every number it knows, and Linux lacks some. */
+		if (rsp_signal_to_linux(number, &signo))
+			bits[signo / 8] |= (uint8_t)(1u << signo % 8);
+	}
+	memcpy(ret, bits, sizeof(bits));
+	return NULL;
 }
 
 HANDLER(h_pass_signals)
 {
-	(void)session;
-	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_pass_signals");
+	struct session *s = session;
+	struct err *err = parse_signals(args, s->pass_signals);
+	if (!err)
+		buf_puts(out, "OK");
+	return err;
 }
 
 HANDLER(h_program_signals)
 {
-	(void)session;
-	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_program_signals");
+	struct session *s = session;
+	struct err *err = parse_signals(args, s->program_signals);
+	if (err)
+		return err;
+	s->program_signals_set = true;
+	buf_puts(out, "OK");
+	return NULL;
 }

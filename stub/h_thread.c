@@ -1,51 +1,157 @@
 /* SPDX-License-Identifier: MIT */
-/* Which threads there are, and which one is meant. */
+/* Which threads there are, and which one is meant: H, T, qfThreadInfo, qThreadExtraInfo. */
+#include <string.h>
+
+#include "rsp/threadid.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
 
+static bool names_our_process(const struct session *s, const struct rsp_thread_id *id)
+{
+	return id->pid == RSP_ANY || id->pid == RSP_ALL || id->pid == s->target->pid;
+}
+
+/*
+ * Hg: the thread that registers, memory and documents are read of.  "Any" and
+ * "all" keep the one there is, or take the first.
+ */
+static bool set_general(struct session *s, const struct rsp_thread_id *id)
+{
+	pid_t tid = id->tid;
+
+	if (tid == RSP_ANY || tid == RSP_ALL)
+		tid = target_has_thread(s->target, s->g_tid) ? s->g_tid
+							     : target_first_thread(s->target);
+	else if (!target_has_thread(s->target, tid))
+		return false;
+	s->g_tid = tid;
+	return true;
+}
+
+/* Hc: what c and s move; a client that has vCont asks for -1 once and forgets it. */
+static bool set_continue(struct session *s, const struct rsp_thread_id *id)
+{
+	if (id->tid != RSP_ANY && id->tid != RSP_ALL && !target_has_thread(s->target, id->tid))
+		return false;
+	s->c_tid = id->tid;
+	return true;
+}
+
 HANDLER(h_set_thread)
 {
+	struct session *s = session;
+	struct rsp_thread_id id;
 	bool general = cur_char(args, 'g');
-	uint64_t tid;
-	(void)session;
 
 	if (!general && !cur_char(args, 'c'))
-		return err_new(ERR_UNSUPPORTED, "H");
-	if (cur_literal(args, "-1") || (cur_hex(args, &tid) && cur_end(args))) {
+		return err_new(ERR_UNSUPPORTED, "neither Hg nor Hc");
+	if (!rsp_thread_id_parse(args, &id) || !cur_end(args))
+		return err_new(ERR_PROTO, "malformed H");
+	if (!names_our_process(s, &id) || !(general ? set_general(s, &id) : set_continue(s, &id)))
+		return err_new(ERR_NOT_FOUND, "no thread %d", id.tid);
+	buf_puts(out, "OK");
+	return NULL;
+}
+
+/* An id that names one thread we have. */
+static struct err *parse_one_thread(struct session *s, struct rsp_cursor *args, pid_t *ret)
+{
+	struct rsp_thread_id id;
+
+	if (!rsp_thread_id_parse(args, &id) || !cur_end(args))
+		return err_new(ERR_PROTO, "malformed thread id");
+	if (!names_our_process(s, &id) || !target_has_thread(s->target, id.tid))
+		return err_new(ERR_NOT_FOUND, "no thread %d", id.tid);
+	*ret = id.tid;
+	return NULL;
+}
+
+HANDLER(h_thread_alive)
+{
+	pid_t tid;
+	struct err *err = parse_one_thread(session, args, &tid);
+	if (!err)
 		buf_puts(out, "OK");
-		return NULL;
+	return err;
+}
+
+/* The longest id: a comma, "p", two numbers and a dot. */
+#define THREAD_ID_ROOM 20u
+
+struct thread_page {
+	struct session *s;
+	struct buf *out;
+	size_t skip; /* sent by earlier packets */
+	size_t sent;
+};
+
+static bool add_to_page(pid_t tid, void *arg)
+{
+	struct thread_page *page = arg;
+
+	if (page->skip) {
+		page->skip--;
+		return true;
 	}
-	return err_new(ERR_PROTO, "malformed H");
+	if (page->out->len + THREAD_ID_ROOM > RSP_PACKET_MAX)
+		return false;
+	buf_puts(page->out, page->sent ? "," : "m");
+	rsp_thread_id_write(page->out, page->s->peer.multiprocess, page->s->target->pid, tid);
+	page->sent++;
+	return true;
+}
+
+/* As many as fit: a client pays for every packet, and stock gdbserver sends one in each. */
+static struct err *list_threads(struct session *s, struct buf *out)
+{
+	struct thread_page page = { .s = s, .out = out, .skip = s->threads_sent };
+	struct err *err = NULL;
+
+	if (s->target->pid > 0)
+		err = s->target->ops->threads(s->target, add_to_page, &page);
+	if (err)
+		return err;
+	s->threads_sent += page.sent;
+	if (!page.sent)
+		buf_puts(out, "l");
+	return NULL;
 }
 
 HANDLER(h_first_threads)
 {
 	struct session *s = session;
 	(void)args;
-	buf_printf(out, "m%x", (unsigned int)s->target->pid);
-	return NULL;
+
+	if (packet_disabled(s->options, "qfThreadInfo"))
+		return err_new(ERR_UNSUPPORTED, "qfThreadInfo is disabled");
+	s->threads_sent = 0;
+	return list_threads(s, out);
 }
 
 HANDLER(h_next_threads)
 {
-	(void)session;
+	struct session *s = session;
 	(void)args;
-	buf_puts(out, "l");
-	return NULL;
+
+	if (packet_disabled(s->options, "qfThreadInfo"))
+		return err_new(ERR_UNSUPPORTED, "qfThreadInfo is disabled");
+	return list_threads(s, out);
 }
 
-HANDLER(h_thread_alive)
-{
-	(void)session;
-	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_thread_alive");
-}
-
+/* For clients without qXfer:threads, which tells more in one packet. */
 HANDLER(h_thread_extra)
 {
-	(void)session;
-	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_thread_extra");
+	struct session *s = session;
+	struct thread_info info;
+	pid_t tid;
+
+	if (!cur_char(args, ','))
+		return err_new(ERR_PROTO, "malformed qThreadExtraInfo");
+	struct err *err = parse_one_thread(s, args, &tid);
+	if (!err)
+		err = s->target->ops->thread_info(s->target, tid, &info);
+	if (err)
+		return err;
+	buf_put_hex(out, info.name, strnlen(info.name, sizeof(info.name)));
+	return NULL;
 }
