@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The chain of _PyInterpreterFrames of one thread.
+ *
+ * CPython 3.11 to 3.15, Include/internal/pycore_frame.h (3.14 on:
+ * pycore_interpframe_structs.h).  Frames that belong to the evaluation loop
+ * itself (owner FRAME_OWNED_BY_CSTACK, FRAME_OWNED_BY_INTERPRETER) lie in C
+ * frames and mark where C called Python; the chain goes on behind them.
+ */
+#include "qxfer/python/state.h"
+
+#define STEPS_MAX (4ul * PY_FRAMES_MAX)
+
+struct raw_frame {
+	uint64_t code, previous, instr;
+	unsigned int owner;
+	bool is_entry;
+};
+
+static struct err *read_frame(struct py_walker *w, uint64_t addr, struct raw_frame *ret)
+{
+	const struct py_offsets *off = w->off;
+	struct obj o;
+	if (addr % 8)
+		return err_new(ERR_BAD_DATA, "frame at 0x%llx is not aligned",
+			       (unsigned long long)addr);
+	struct err *err = obj_load(w->mem, addr, py_offsets_frame_span(off), &o);
+	if (err)
+		return err;
+	*ret = (struct raw_frame){
+		.code = obj_uint(&o, off->frame.code, 8) & ~(uint64_t)off->code_tag,
+		.previous = obj_uint(&o, off->frame.previous, 8),
+		.instr = obj_uint(&o, off->frame.instr, 8),
+		.owner = (unsigned int)obj_uint(&o, off->frame.owner, 1),
+		.is_entry = py_field(&o, off->frame.is_entry, 1) != 0,
+	};
+	if (ret->owner > off->owner_last)
+		return err_new(ERR_BAD_DATA, "frame at 0x%llx has unknown owner %u",
+			       (unsigned long long)addr, ret->owner);
+	return NULL;
+}
+
+static struct err *append_frame(struct py_walker *w, uint64_t addr, const struct raw_frame *raw)
+{
+	struct py_snapshot *snap = &w->py->snap;
+	struct err *err = py_array_grow((void **)&snap->frames, snap->nframes, &w->py->frames_cap,
+					sizeof(*snap->frames));
+	if (err)
+		return err;
+	snap->frames[snap->nframes++] = (struct py_frame){
+		.addr = addr,
+		.code_addr = raw->code,
+		.instr = raw->instr,
+		.owner = (enum py_owner)raw->owner,
+		.entry = raw->is_entry,
+	};
+	return NULL;
+}
+
+/* Takes back what came twice: from @first on the frames repeat after @period. */
+static void cut_cycle(struct py_snapshot *snap, size_t first, size_t period)
+{
+	const struct py_frame *f = snap->frames;
+	while (first + period < snap->nframes && f[first].addr != f[first + period].addr)
+		first++;
+	if (first + period < snap->nframes)
+		snap->nframes = first + period;
+}
+
+/* A shim of the evaluation loop: the frame before it, if any, was called by C. */
+static void note_shim(struct py_walker *w, struct py_thread *thread, uint64_t addr)
+{
+	struct py_snapshot *snap = &w->py->snap;
+	if (!thread->c_stack)
+		thread->c_stack = addr;
+	if (snap->nframes > thread->first_frame)
+		snap->frames[snap->nframes - 1].entry = true;
+}
+
+static struct err *cycle(struct py_snapshot *snap, const struct py_thread *thread,
+			 const struct py_brent *brent)
+{
+	cut_cycle(snap, thread->first_frame, snap->nframes - brent->n);
+	return err_new(ERR_BAD_DATA, "the frames form a cycle at 0x%llx",
+		       (unsigned long long)brent->mark);
+}
+
+/* Why no frame may be added; NULL with *enough set when the caller wanted no more. */
+static struct err *check_room(const struct py_walker *w, const struct py_thread *thread,
+			      bool *enough)
+{
+	const struct py_snapshot *snap = &w->py->snap;
+	size_t n = snap->nframes - thread->first_frame;
+	*enough = w->walk.max_frames && n >= w->walk.max_frames;
+	if (*enough || (n < PY_FRAMES_MAX && snap->nframes < PY_ALL_FRAMES_MAX))
+		return NULL;
+	return err_new(ERR_BAD_DATA, "more frames than are served (%zu)", n);
+}
+
+static struct err *collect(struct py_walker *w, struct py_thread *thread, uint64_t addr)
+{
+	struct py_snapshot *snap = &w->py->snap;
+	struct py_brent brent = { 0 };
+	bool enough = false;
+
+	/* Shims grow no array, so what bounds the frames does not bound the steps. */
+	for (size_t steps = 0; addr && steps < STEPS_MAX; steps++) {
+		struct raw_frame raw;
+		struct err *err = read_frame(w, addr, &raw);
+		if (err)
+			return err;
+		if (py_brent_seen(&brent, addr, snap->nframes))
+			return cycle(snap, thread, &brent);
+		if (raw.owner >= w->off->owner_shim)
+			note_shim(w, thread, addr);
+		else
+			err = check_room(w, thread, &enough);
+		if (!err && !enough && raw.owner < w->off->owner_shim)
+			err = append_frame(w, addr, &raw);
+		if (err || enough)
+			return err;
+		addr = raw.previous;
+	}
+	if (addr)
+		return err_new(ERR_BAD_DATA, "the frames do not end");
+	if (snap->nframes > thread->first_frame)
+		snap->frames[snap->nframes - 1].entry = true;
+	return NULL;
+}
+
+struct err *py_frames_collect(struct py_walker *w, struct py_thread *thread, uint64_t frame)
+{
+	thread->first_frame = w->py->snap.nframes;
+	struct err *err = collect(w, thread, frame);
+	if (err && err->code == ERR_NOMEM)
+		return err;
+	if (err && !(thread->corrupt = py_reason(w, err)))
+		return &err_nomem;
+	thread->nframes = w->py->snap.nframes - thread->first_frame;
+	return NULL;
+}
+
+/* ---- names and places ---- */
+
+static int32_t last_instruction(const struct py_offsets *off, const struct py_code *code,
+				uint64_t instr)
+{
+	/* 3.11 and 3.12 point one code unit before the first to say "not begun". */
+	uint64_t at = instr - code->bytecode;
+	if (off->prev_instr && at == (uint64_t)-2)
+		return -1;
+	return at < code->bytecode_len ? (int32_t)at : -1;
+}
+
+/* _PyFrame_IsIncomplete() */
+static bool is_incomplete(const struct py_offsets *off, const struct py_frame *f,
+			  const struct py_code *code)
+{
+	if (f->owner == PY_OWNER_GENERATOR)
+		return false;
+	if (f->lasti < 0) /* of a corrupt instruction pointer nothing is known */
+		return off->prev_instr && f->instr == code->bytecode - 2;
+	return f->lasti < code->first_traceable;
+}
+
+static void resolve(const struct py_offsets *off, struct py_frame *f, struct py_code *code)
+{
+	f->lasti = -1;
+	f->pos = (struct py_position){ -1, -1, -1, -1 };
+	if (code->corrupt) {
+		f->name = f->qualname = f->file = code->corrupt;
+		f->corrupt = true;
+		return;
+	}
+	f->name = code->name;
+	f->qualname = code->qualname;
+	f->file = code->file;
+	f->first_line = code->first_line;
+	f->lasti = last_instruction(off, code, f->instr);
+	f->incomplete = is_incomplete(off, f, code);
+	/* What sets a frame up (copying cells, making the generator) may have no line. */
+	if (!py_code_position(code, f->lasti, &f->pos) && f->incomplete)
+		f->pos.line = f->pos.end_line = code->first_line;
+}
+
+struct err *py_frames_resolve(struct py_walker *w, struct py_thread *thread)
+{
+	struct py_frame *frames = &w->py->snap.frames[thread->first_frame];
+	size_t kept = 0;
+	for (size_t i = 0; i < thread->nframes; i++) {
+		struct py_code *code;
+		struct err *err =
+			py_codes_get(&w->py->codes, w->mem, w->off, frames[i].code_addr, &code);
+		if (err)
+			return err;
+		resolve(w->off, &frames[i], code);
+		/* Frames that nobody wrote are left out; C called what they called. */
+		if (!code->trampoline && !code->absent)
+			frames[kept++] = frames[i];
+		else if (frames[i].entry && kept)
+			frames[kept - 1].entry = true;
+	}
+	thread->nframes = kept;
+	return NULL;
+}

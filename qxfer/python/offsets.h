@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where CPython keeps things: one row of offsets per version and build kind.
+ *
+ * Rows are made by tools/python-offsets.py from DWARF and live in
+ * offsets_table.c.  From 3.13 on the interpreter carries most of these numbers
+ * itself (_Py_DebugOffsets, Include/internal/pycore_debug_offsets.h); those win
+ * over the row, and a row's further fields are believed only for structures
+ * whose size the interpreter confirms.
+ */
+#ifndef QXFER_PYTHON_OFFSETS_H
+#define QXFER_PYTHON_OFFSETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stub/base/err.h"
+#include "stub/base/mem.h"
+
+#define PY_NONE UINT32_MAX /* this version has no such field, or it is not known */
+
+/* Py_Version as in PY_VERSION_HEX: 0x030d00f0 is 3.13.0 final. */
+#define PY_MINOR(version_hex) ((uint16_t)((version_hex) >> 16))
+
+enum py_build { PY_BUILD_GIL = 0, PY_BUILD_FREE_THREADED = 1, PY_BUILD_DEBUG = 2 };
+
+/* The encoding of a code object's line table. */
+enum py_lines {
+	PY_LINES_LOCATIONS, /* 3.11 and later: Objects/locations.md, InternalDocs/code_objects.md */
+};
+
+/* All offsets and sizes in bytes. */
+struct py_offsets {
+	uint32_t version_hex; /* of the interpreter the row was read from */
+	uint8_t build;	      /* enum py_build */
+	uint8_t lines;	      /* enum py_lines */
+	uint8_t code_tag;     /* bits to clear in a frame's code pointer (3.14: _PyStackRef) */
+	bool prev_instr;      /* frame.instr is one instruction behind (3.11, 3.12) */
+	bool raising_type;    /* tstate.raising is a type, not an instance (3.11) */
+	uint8_t owner_shim;   /* frame owners from here on are not Python's own frames */
+	uint8_t owner_last;   /* the largest value of enum _frameowner */
+
+	struct {
+		uint32_t size, interpreters_head;
+		uint32_t gil; /* struct _gil_runtime_state inside the runtime (3.11) */
+	} runtime;
+	struct {
+		uint32_t size, next, id, threads_head, gc_collecting, modules;
+		uint32_t gil; /* a pointer to struct _gil_runtime_state (3.12 and later) */
+		uint32_t code_generation; /* counts freed code objects (3.14 and later) */
+	} interp;
+	struct {
+		uint32_t last_holder, locked;
+	} gil;
+	struct {
+		uint32_t size, next, interp, thread_id, native_thread_id, raising, exc_info;
+		uint32_t frame; /* the current frame, or the _PyCFrame that points to it */
+	} tstate;
+	struct {
+		uint32_t current_frame; /* PY_NONE: the thread points to its frame itself */
+	} cframe;
+	struct {
+		uint32_t value, previous;
+	} exc_item;
+	struct {
+		uint32_t size, code, previous, instr, owner;
+		uint32_t is_entry; /* 3.11: first frame of its C evaluation loop */
+	} frame;
+	struct {
+		uint32_t size, filename, name, qualname, linetable, first_line, first_traceable;
+		uint32_t bytecode; /* co_code_adaptive: the instructions, to the end */
+	} code;
+	struct {
+		uint32_t length, state, ascii_size, compact_size;
+	} str;
+	struct {
+		uint32_t size, data;
+	} bytes;
+	struct {
+		uint32_t type, var_size;
+	} object;
+	struct {
+		uint32_t name;
+	} type;
+};
+
+/* Offset of one field inside struct py_offsets and of its value in _Py_DebugOffsets. */
+struct py_debug_field {
+	uint16_t field; /* offsetof(struct py_offsets, ...) */
+	uint16_t at;	/* of its u64 in _Py_DebugOffsets */
+	uint16_t plus;	/* another u64 to add, or 0 */
+	uint16_t minus; /* another u64 to subtract, or 0 */
+};
+
+struct py_debug_layout {
+	uint16_t minor; /* PY_MINOR */
+	uint16_t size;	/* of _Py_DebugOffsets */
+	const struct py_debug_field *fields;
+	size_t n;
+};
+
+/* Sorted by version_hex; the last row is the newest version known. */
+extern const struct py_offsets py_offsets_table[];
+extern const size_t py_offsets_rows;
+extern const struct py_debug_layout py_debug_layouts[];
+extern const size_t py_debug_nlayouts;
+
+#define PY_COOKIE      "xdebugpy"
+#define PY_COOKIE_SIZE 8u
+
+/* The row for this minor version and build, or NULL.  Any point release will do. */
+const struct py_offsets *py_offsets_find(uint32_t version_hex, enum py_build build);
+
+/*
+ * Fills *ret for the interpreter whose _PyRuntime starts with _Py_DebugOffsets
+ * at @addr (3.13 and later).  *verified is false for a version newer than the
+ * table.  ERR_NOT_FOUND: no cookie there; ERR_BAD_DATA: nonsense behind it, or a
+ * build that is not served, as the text says.
+ */
+struct err *py_offsets_debug(struct mem *m, uint64_t addr, struct py_offsets *ret,
+			     bool *verified) MUST_CHECK;
+
+/* Checks that every offset can be used as the walker uses it. */
+struct err *py_offsets_check(const struct py_offsets *off) MUST_CHECK;
+
+/* How much of a thread state, or of a frame, must be copied to have every field. */
+uint32_t py_offsets_tstate_span(const struct py_offsets *off);
+uint32_t py_offsets_frame_span(const struct py_offsets *off);
+
+/* The integer at @offset of a loaded structure; 0 if the version has no such field. */
+static inline uint64_t py_field(struct obj *o, uint32_t offset, uint32_t size)
+{
+	return offset == PY_NONE ? 0 : obj_uint(o, offset, size);
+}
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finding CPython's _PyRuntime in an inferior, with or without symbols.
+ *
+ * Several ways, the cheapest and surest first.  Whatever is found counts only
+ * when the interpreter and thread states behind it point back to each other.
+ */
+#ifndef QXFER_PYTHON_RUNTIME_H
+#define QXFER_PYTHON_RUNTIME_H
+
+#include "qxfer/python/offsets.h"
+#include "stub/base/space.h"
+
+enum py_way {
+	PY_BY_DYNSYM = 1 << 0,	/* _PyRuntime among the dynamic symbols: memory only */
+	PY_BY_SYMTAB = 1 << 1,	/* _PyRuntime in the file's .symtab */
+	PY_BY_SECTION = 1 << 2, /* the file's section .PyRuntime (3.11 and later) */
+	PY_BY_CODE = 1 << 3,	/* the address that PyInterpreterState_Head() loads from */
+	PY_BY_COOKIE = 1 << 4,	/* "xdebugpy" in a file's writable segment (3.13 and later) */
+	PY_BY_THREADS = 1 << 5, /* a thread state whose ident is a live thread pointer (to 3.12) */
+	PY_BY_ANY = 63,
+};
+
+struct py_runtime {
+	uint64_t addr;
+	enum py_way way;
+	bool verified;
+	bool exact; /* off.version_hex is the inferior's own, not just its row's */
+	struct py_offsets off;
+};
+
+/*
+ * ERR_NOT_FOUND: no Python, or not initialised yet (*later is then set: asking
+ * again can help though no mapping changed).  ERR_BAD_DATA: a Python that is not
+ * served.
+ */
+struct err *py_runtime_find(const struct space *s, unsigned int ways, struct py_runtime *ret,
+			    bool *later) MUST_CHECK;
+
+/* Whether a runtime found earlier still has an interpreter. */
+bool py_runtime_alive(const struct space *s, const struct py_runtime *rt);
+
+const char *py_way_name(enum py_way way);
+
+#endif

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interpreters and threads, and what is kept from one stop to the next.
+ *
+ * CPython 3.11 to 3.15, Include/internal/pycore_interp.h (3.14 on:
+ * pycore_interp_structs.h), Include/cpython/pystate.h, pycore_gil.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "qxfer/python/state.h"
+#include "qxfer/python/text.h"
+
+#define EXC_ITEMS_MAX 1000u /* handled exceptions one within the other */
+#define TYPE_NAME_MAX 256u
+#define CODES_MAX     20000u /* code objects kept from one stop to the next */
+
+struct err *python_create(struct python **ret)
+{
+	struct python *py = calloc(1, sizeof(*py));
+	if (!py)
+		return &err_nomem;
+	*ret = py;
+	return NULL;
+}
+
+void python_destroy(struct python *py)
+{
+	if (!py)
+		return;
+	py_codes_deinit(&py->codes);
+	arena_deinit(&py->texts);
+	free(py->tps);
+	free(py->snap.interps);
+	free(py->snap.threads);
+	free(py->snap.frames);
+	free(py);
+}
+
+struct err *py_array_grow(void **array, size_t n, size_t *cap, size_t size)
+{
+	if (n < *cap)
+		return NULL;
+	size_t want = *cap ? *cap * 2 : 16;
+	void *p = reallocarray(*array, want, size);
+	if (!p)
+		return &err_nomem;
+	*array = p;
+	*cap = want;
+	return NULL;
+}
+
+const char *py_reason(struct py_walker *w, struct err *err)
+{
+	const char *text = arena_strdup(&w->py->texts, err->msg, strlen(err->msg));
+	err_drop(err);
+	return text;
+}
+
+/* ---- operating system threads ---- */
+
+static int compare_tp(const void *a, const void *b)
+{
+	const struct py_tp *x = a, *y = b;
+	return x->tp < y->tp ? -1 : x->tp > y->tp;
+}
+
+static struct err *index_threads(struct py_walker *w)
+{
+	struct python *py = w->py;
+	py->ntps = 0;
+	for (size_t i = 0; i < w->space->nthreads; i++) {
+		const struct space_thread *t = &w->space->threads[i];
+		if (!t->tp)
+			continue;
+		struct err *err =
+			py_array_grow((void **)&py->tps, py->ntps, &py->tps_cap, sizeof(*py->tps));
+		if (err)
+			return err;
+		py->tps[py->ntps++] = (struct py_tp){ t->tp, t->tid };
+	}
+	if (py->ntps)
+		qsort(py->tps, py->ntps, sizeof(*py->tps), compare_tp);
+	return NULL;
+}
+
+/* glibc's and musl's pthread_self(), which is a thread's ident, is its thread pointer. */
+static pid_t find_tid(const struct python *py, uint64_t ident)
+{
+	const struct py_tp key = { .tp = ident };
+	const struct py_tp *found =
+		py->ntps ? bsearch(&key, py->tps, py->ntps, sizeof(key), compare_tp) : NULL;
+	return found ? found->tid : 0;
+}
+
+/* ---- exceptions ---- */
+
+static bool read_ptr(struct mem *m, uint64_t addr, uint64_t *ret)
+{
+	struct err *err = mem_ptr(m, addr, ret);
+	err_drop(err);
+	return !err && *ret;
+}
+
+/* The name of the type at @type, without its module; NULL if unreadable or None's. */
+static const char *type_name(struct py_walker *w, uint64_t type)
+{
+	struct buf *b = &w->py->codes.scratch;
+	uint64_t name;
+
+	if (!read_ptr(w->mem, type + w->off->type.name, &name))
+		return NULL;
+	buf_clear(b);
+	struct err *err = py_text_cstr(w->mem, name, TYPE_NAME_MAX, b);
+	err_drop(err);
+	if (err || b->failed)
+		return NULL;
+	const char *text = arena_strdup(&w->py->texts, b->data, b->len);
+	if (!text || strcmp(text, "NoneType") == 0)
+		return NULL;
+	const char *dot = strrchr(text, '.');
+	return dot ? dot + 1 : text;
+}
+
+static const char *object_type_name(struct py_walker *w, uint64_t object)
+{
+	uint64_t type;
+	return read_ptr(w->mem, object + w->off->object.type, &type) ? type_name(w, type) : NULL;
+}
+
+/* The innermost exception being handled: _PyErr_GetTopmostException(). */
+static const char *handled_exception(struct py_walker *w, uint64_t item)
+{
+	const struct py_offsets *off = w->off;
+	for (unsigned int i = 0; item && i < EXC_ITEMS_MAX; i++) {
+		uint64_t value;
+		if (read_ptr(w->mem, item + off->exc_item.value, &value)) {
+			const char *name = object_type_name(w, value);
+			if (name)
+				return name;
+		}
+		if (!read_ptr(w->mem, item + off->exc_item.previous, &item))
+			return NULL;
+	}
+	return NULL;
+}
+
+static void read_exceptions(struct py_walker *w, struct obj *ts, struct py_thread *thread)
+{
+	const struct py_offsets *off = w->off;
+	uint64_t raising = py_field(ts, off->tstate.raising, 8);
+	if (raising)
+		thread->raising =
+			off->raising_type ? type_name(w, raising) : object_type_name(w, raising);
+	if (off->exc_item.value != PY_NONE && off->exc_item.previous != PY_NONE)
+		thread->handling = handled_exception(w, py_field(ts, off->tstate.exc_info, 8));
+}
+
+/* ---- threads ---- */
+
+static struct err *load_tstate(struct py_walker *w, uint64_t addr, uint64_t interp, struct obj *ts)
+{
+	if (addr % 8)
+		return err_new(ERR_BAD_DATA, "thread state at 0x%llx is not aligned",
+			       (unsigned long long)addr);
+	struct err *err = obj_load(w->mem, addr, py_offsets_tstate_span(w->off), ts);
+	if (err)
+		return err;
+	if (obj_uint(ts, w->off->tstate.interp, 8) != interp)
+		return err_new(ERR_BAD_DATA, "thread state at 0x%llx is of another interpreter",
+			       (unsigned long long)addr);
+	return NULL;
+}
+
+/* The address of the innermost frame; 3.11 and 3.12 reach it through the C stack. */
+static struct err *first_frame(struct py_walker *w, struct obj *ts, struct py_thread *thread,
+			       uint64_t *ret)
+{
+	uint64_t at = obj_uint(ts, w->off->tstate.frame, 8);
+	*ret = at;
+	if (w->off->cframe.current_frame == PY_NONE || !at)
+		return NULL;
+	thread->c_stack = at;
+	return mem_ptr(w->mem, at + w->off->cframe.current_frame, ret);
+}
+
+static struct err *read_thread(struct py_walker *w, struct obj *ts, struct py_thread *thread)
+{
+	uint64_t frame = 0;
+	thread->first_frame = w->py->snap.nframes;
+	struct err *err = first_frame(w, ts, thread, &frame);
+	if (err) {
+		thread->corrupt = py_reason(w, err);
+		return thread->corrupt ? NULL : &err_nomem;
+	}
+	err = py_frames_collect(w, thread, frame);
+	if (!thread->nframes)
+		thread->c_stack = 0;
+	return err;
+}
+
+static struct err *append_thread(struct py_walker *w, struct obj *ts, const struct py_interp *in)
+{
+	struct py_snapshot *snap = &w->py->snap;
+	struct py_thread thread = {
+		.addr = ts->addr,
+		.ident = obj_uint(ts, w->off->tstate.thread_id, 8),
+		.native_id = py_field(ts, w->off->tstate.native_thread_id, 8),
+		.gil = in->gil_holder == ts->addr,
+	};
+	thread.tid = find_tid(w->py, thread.ident);
+	if (w->walk.tid && thread.tid != w->walk.tid)
+		return NULL;
+	struct err *err = py_array_grow((void **)&snap->threads, snap->nthreads,
+					&w->py->threads_cap, sizeof(*snap->threads));
+	if (err)
+		return err;
+	read_exceptions(w, ts, &thread);
+	err = read_thread(w, ts, &thread);
+	if (!err)
+		snap->threads[snap->nthreads++] = thread;
+	return err;
+}
+
+/* Takes back what came twice: from @first on the threads repeat after @period. */
+static void cut_cycle(struct py_snapshot *snap, size_t first, size_t period)
+{
+	const struct py_thread *t = snap->threads;
+	while (first + period < snap->nthreads && t[first].addr != t[first + period].addr)
+		first++;
+	if (first + period < snap->nthreads)
+		snap->nthreads = first + period;
+}
+
+/*
+ * A stop can fall into the middle of a change of the list: next pointers and
+ * interp are right at any instant, prev pointers are not, so they are not asked.
+ */
+static struct err *read_threads(struct py_walker *w, const struct py_interp *in, uint64_t addr)
+{
+	struct py_snapshot *snap = &w->py->snap;
+	struct py_brent brent = { 0 };
+
+	for (size_t i = 0; addr; i++) {
+		struct obj ts;
+		if (py_brent_seen(&brent, addr, snap->nthreads)) {
+			cut_cycle(snap, in->first_thread, snap->nthreads - brent.n);
+			return err_new(ERR_BAD_DATA, "the threads form a cycle at 0x%llx",
+				       (unsigned long long)addr);
+		}
+		if (i >= PY_THREADS_MAX || snap->nthreads >= PY_THREADS_MAX)
+			return err_new(ERR_BAD_DATA, "more threads than %u", PY_THREADS_MAX);
+		struct err *err = load_tstate(w, addr, in->addr, &ts);
+		if (!err)
+			err = append_thread(w, &ts, in);
+		if (err)
+			return err;
+		addr = obj_uint(&ts, w->off->tstate.next, 8);
+	}
+	return NULL;
+}
+
+/* ---- interpreters ---- */
+
+static uint32_t read_int(struct mem *m, uint64_t addr)
+{
+	uint32_t v;
+	return mem_read_some(m, addr, &v, sizeof(v)) == sizeof(v) ? v : 0;
+}
+
+static uint64_t gil_address(struct py_walker *w, uint64_t interp)
+{
+	const struct py_offsets *off = w->off;
+	uint64_t gil;
+	if (off->interp.gil != PY_NONE)
+		return read_ptr(w->mem, interp + off->interp.gil, &gil) ? gil : 0;
+	return off->runtime.gil == PY_NONE ? 0 : w->py->rt.addr + off->runtime.gil;
+}
+
+static void read_gil(struct py_walker *w, struct py_interp *in)
+{
+	uint64_t gil = gil_address(w, in->addr), holder;
+	if (!gil || w->off->gil.locked == PY_NONE || w->off->gil.last_holder == PY_NONE)
+		return;
+	/* -1: not yet made */
+	if (read_int(w->mem, gil + w->off->gil.locked) == 1 &&
+	    read_ptr(w->mem, gil + w->off->gil.last_holder, &holder))
+		in->gil_holder = holder;
+}
+
+static struct err *append_interp(struct py_walker *w, uint64_t addr, uint64_t *next)
+{
+	struct py_snapshot *snap = &w->py->snap;
+	const struct py_offsets *off = w->off;
+	struct py_interp in = { .addr = addr };
+	uint64_t id;
+
+	struct err *err = mem_ptr(w->mem, addr + off->interp.next, next);
+	if (!err)
+		err = mem_ptr(w->mem, addr + off->interp.id, &id);
+	if (err)
+		return err;
+	in.id = (int64_t)id;
+	if (off->interp.gc_collecting != PY_NONE)
+		in.gc = read_int(w->mem, addr + off->interp.gc_collecting) == 1;
+	read_gil(w, &in);
+	err = py_array_grow((void **)&snap->interps, snap->ninterps, &w->py->interps_cap,
+			    sizeof(*snap->interps));
+	if (!err)
+		snap->interps[snap->ninterps++] = in;
+	return err;
+}
+
+static bool interp_seen(const struct py_snapshot *snap, uint64_t addr)
+{
+	for (size_t i = 0; i < snap->ninterps; i++)
+		if (snap->interps[i].addr == addr)
+			return true;
+	return false;
+}
+
+static struct err *read_interps(struct py_walker *w)
+{
+	struct py_snapshot *snap = &w->py->snap;
+	uint64_t addr;
+	struct err *err =
+		mem_ptr(w->mem, w->py->rt.addr + w->off->runtime.interpreters_head, &addr);
+	while (!err && addr) {
+		if (interp_seen(snap, addr))
+			return err_new(ERR_BAD_DATA, "the interpreters form a cycle");
+		if (snap->ninterps >= PY_INTERPS_MAX)
+			return err_new(ERR_BAD_DATA, "more interpreters than %u", PY_INTERPS_MAX);
+		err = append_interp(w, addr, &addr);
+	}
+	return err;
+}
+
+static struct err *read_interp_threads(struct py_walker *w, struct py_interp *in)
+{
+	uint64_t addr;
+	in->first_thread = w->py->snap.nthreads;
+	struct err *err = mem_ptr(w->mem, in->addr + w->off->interp.threads_head, &addr);
+	if (!err)
+		err = read_threads(w, in, addr);
+	in->nthreads = w->py->snap.nthreads - in->first_thread;
+	if (err && err->code == ERR_NOMEM)
+		return err;
+	if (err && !(in->corrupt = py_reason(w, err)))
+		return &err_nomem;
+	return NULL;
+}
+
+/* ---- what stays from stop to stop ---- */
+
+/*
+ * A number that stays the same while no code object was freed (3.14 and later),
+ * so that one seen before cannot have become another; 0 if there is none such.
+ */
+static uint64_t codes_key(struct py_walker *w)
+{
+	const struct py_snapshot *snap = &w->py->snap;
+	uint64_t key = w->py->rt.addr | 1;
+	if (w->off->interp.code_generation == PY_NONE)
+		return 0;
+	for (size_t i = 0; i < snap->ninterps; i++) {
+		uint64_t n = 0;
+		read_ptr(w->mem, snap->interps[i].addr + w->off->interp.code_generation, &n);
+		key = (key ^ snap->interps[i].addr) * 0x9e3779b97f4a7c15ull + n;
+	}
+	return key | 1;
+}
+
+static void refresh_codes(struct py_walker *w)
+{
+	struct python *py = w->py;
+	uint64_t key = codes_key(w);
+	bool same_stop = py->codes_generation == w->mem->generation;
+	if ((!same_stop && (!key || key != py->codes_key)) || py->codes.n > CODES_MAX)
+		py_codes_reset(&py->codes, false);
+	py->codes_key = key;
+	py->codes_generation = w->mem->generation;
+}
+
+/* FNV-1a over where things are mapped. */
+static uint64_t fingerprint(const struct maps *maps)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+	for (size_t i = 0; i < maps->n; i++) {
+		h = (h ^ maps->map[i].start) * 0x100000001b3ull;
+		h = (h ^ maps->map[i].end) * 0x100000001b3ull;
+	}
+	return h | 1;
+}
+
+static struct err *find_runtime(struct python *py, const struct space *s)
+{
+	bool later = false;
+
+	if (py->epoch != s->epoch || (py->found && !py_runtime_alive(s, &py->rt))) {
+		py->epoch = s->epoch;
+		py->found = false;
+		py->absent = 0;
+		py_codes_reset(&py->codes, true);
+	}
+	if (py->found)
+		return NULL;
+	uint64_t now = fingerprint(s->maps);
+	if (py->absent == now)
+		return err_new(ERR_NOT_FOUND, "no Python in this process");
+	struct err *err = py_runtime_find(s, PY_BY_ANY, &py->rt, &later);
+	py->found = !err;
+	if (err && err->code == ERR_NOT_FOUND && !later)
+		py->absent = now;
+	return err;
+}
+
+static void name_version(const struct py_runtime *rt, struct py_snapshot *snap)
+{
+	static const char *const levels[16] = { [0xa] = "a", [0xb] = "b", [0xc] = "rc" };
+	uint32_t v = rt->off.version_hex;
+	const char *level = levels[v >> 4 & 15];
+
+	snap->version_hex = v;
+	if (!rt->exact)
+		snprintf(snap->version, sizeof(snap->version), "%u.%u", v >> 24, v >> 16 & 0xff);
+	else if (!level)
+		snprintf(snap->version, sizeof(snap->version), "%u.%u.%u", v >> 24, v >> 16 & 0xff,
+			 v >> 8 & 0xff);
+	else
+		snprintf(snap->version, sizeof(snap->version), "%u.%u.%u%s%u", v >> 24,
+			 v >> 16 & 0xff, v >> 8 & 0xff, level, v & 15);
+}
+
+static void begin_snapshot(struct python *py)
+{
+	struct py_snapshot *snap = &py->snap;
+	arena_reset(&py->texts);
+	snap->ninterps = snap->nthreads = snap->nframes = 0;
+	snap->corrupt = NULL;
+	snap->runtime = py->rt.addr;
+	snap->verified = py->rt.verified;
+	snap->found_by = py_way_name(py->rt.way);
+	name_version(&py->rt, snap);
+}
+
+static struct err *take_snapshot(struct py_walker *w)
+{
+	struct py_snapshot *snap = &w->py->snap;
+	struct err *err = index_threads(w);
+	if (err)
+		return err;
+	err = read_interps(w);
+	if (err && err->code == ERR_NOMEM)
+		return err;
+	if (err && !(snap->corrupt = py_reason(w, err)))
+		return &err_nomem;
+	refresh_codes(w);
+	for (size_t i = 0; i < snap->ninterps; i++) {
+		err = read_interp_threads(w, &snap->interps[i]);
+		if (err)
+			return err;
+	}
+	for (size_t i = 0; i < snap->nthreads; i++) {
+		err = py_frames_resolve(w, &snap->threads[i]);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+struct err *python_walk(struct python *py, const struct space *space, const struct py_walk *walk,
+			const struct py_snapshot **ret)
+{
+	struct err *err = find_runtime(py, space);
+	if (err)
+		return err;
+	begin_snapshot(py);
+	struct py_walker w = {
+		.py = py,
+		.space = space,
+		.mem = space->mem,
+		.off = &py->rt.off,
+		.walk = walk ? *walk : (struct py_walk){ 0 },
+	};
+	err = take_snapshot(&w);
+	if (!err)
+		*ret = &py->snap;
+	return err;
+}

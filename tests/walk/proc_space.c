@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/walk/proc_space.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static size_t vm_read(void *ctx, uint64_t addr, void *buf, size_t len)
+{
+	const struct proc_space *p = ctx;
+	struct iovec local = { buf, len }, remote = { (void *)(uintptr_t)addr, len };
+	ssize_t n = process_vm_readv(p->pid, &local, 1, &remote, 1, 0);
+	return n < 0 ? 0 : (size_t)n;
+}
+
+static const struct mem_ops vm_ops = { .read = vm_read };
+
+static int open_map(void *ctx, const struct map *m)
+{
+	const struct proc_space *p = ctx;
+	char path[96];
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)p->pid,
+		 m->start, m->end);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		char in_root[4400];
+		snprintf(in_root, sizeof(in_root), "/proc/%d/root%s", (int)p->pid, m->path);
+		fd = open(in_root, O_RDONLY | O_CLOEXEC);
+	}
+	return fd;
+}
+
+static bool known(const struct proc_space *p, pid_t tid)
+{
+	for (size_t i = 0; i < p->space.nthreads; i++)
+		if (p->threads[i].tid == tid)
+			return true;
+	return false;
+}
+
+/* Seizes threads not yet known; returns how many there were, or -1. */
+static int seize_new(struct proc_space *p)
+{
+	char path[64];
+	int found = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)p->pid);
+	DIR *dir = opendir(path);
+	if (!dir)
+		return -1;
+	for (const struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (tid <= 0 || known(p, tid) || p->space.nthreads == PROC_THREADS_MAX)
+			continue;
+		if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0) {
+			if (errno == ESRCH)
+				continue;
+			fprintf(stderr, "seizing %d: %s\n", (int)tid, strerror(errno));
+			closedir(dir);
+			return -1;
+		}
+		p->threads[p->space.nthreads++].tid = tid;
+		found++;
+	}
+	closedir(dir);
+	return found;
+}
+
+bool proc_space_open(struct proc_space *p, pid_t pid)
+{
+	memset(p, 0, sizeof(*p));
+	p->pid = pid;
+	if (mem_init(&p->mem, &vm_ops, p, 8))
+		return false;
+	p->space = (struct space){
+		.mem = &p->mem,
+		.maps = &p->maps,
+		.threads = p->threads,
+		.epoch = 1,
+		.open_map = open_map,
+		.ctx = p,
+	};
+	int n;
+	while ((n = seize_new(p)) > 0)
+		;
+	return n == 0 && p->space.nthreads;
+}
+
+void proc_space_close(struct proc_space *p)
+{
+	for (size_t i = 0; i < p->space.nthreads; i++) {
+		if (ptrace(PTRACE_DETACH, p->threads[i].tid, NULL, NULL) == 0)
+			continue;
+		ptrace(PTRACE_INTERRUPT, p->threads[i].tid, NULL, NULL);
+		waitpid(p->threads[i].tid, NULL, __WALL);
+		ptrace(PTRACE_DETACH, p->threads[i].tid, NULL, NULL);
+	}
+	maps_deinit(&p->maps);
+	mem_deinit(&p->mem);
+}
+
+static bool read_maps(struct proc_space *p)
+{
+	char path[64];
+	size_t len = 0;
+	static char text[4u << 20];
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)p->pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	for (ssize_t n = 1; fd >= 0 && n > 0; len += (size_t)(n > 0 ? n : 0))
+		n = read(fd, text + len, sizeof(text) - len);
+	if (fd >= 0)
+		close(fd);
+	struct err *err = maps_parse(text, len, &p->maps);
+	err_drop(err);
+	return len && !err;
+}
+
+static void remove_thread(struct proc_space *p, size_t i)
+{
+	p->space.nthreads--;
+	memmove(&p->threads[i], &p->threads[i + 1], (p->space.nthreads - i) * sizeof(*p->threads));
+}
+
+static int by_tid(const void *a, const void *b)
+{
+	const struct space_thread *x = a, *y = b;
+	return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+static void stop_threads(struct proc_space *p)
+{
+	for (size_t i = 0; i < p->space.nthreads;) {
+		pid_t tid = p->threads[i].tid;
+		int status;
+		errno = 0;
+		if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != 0 ||
+		    waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status)) {
+			remove_thread(p, i);
+			continue;
+		}
+		errno = 0;
+		p->threads[i].tp = (uint64_t)ptrace(
+			PTRACE_PEEKUSER, tid, offsetof(struct user_regs_struct, fs_base), NULL);
+		i++;
+	}
+}
+
+bool proc_space_stop(struct proc_space *p)
+{
+	stop_threads(p);
+	qsort(p->threads, p->space.nthreads, sizeof(*p->threads), by_tid);
+	mem_invalidate(&p->mem);
+	return p->space.nthreads && (p->maps.n || read_maps(p));
+}
+
+void proc_space_resume(struct proc_space *p)
+{
+	for (size_t i = 0; i < p->space.nthreads; i++)
+		ptrace(PTRACE_CONT, p->threads[i].tid, NULL, NULL);
+}

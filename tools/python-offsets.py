@@ -1,0 +1,281 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Print the rows of qxfer/python/offsets_table.c for one CPython build.
+
+    tools/python-offsets.py FILE                 libpython or python with DWARF (or its .debug file)
+    tools/python-offsets.py --tsv FILE VERSION   the same figures from a table
+
+FILE is read by stock gdb, which must have Python.  A table has the columns
+version, structure, field, offset, size, separated by tabs.
+
+What DWARF cannot say (enum values, tag bits, encodings) is in FACTS below, by
+minor version; a new minor version needs a look at the CPython files named there.
+"""
+import argparse
+import os
+import subprocess
+import sys
+
+# C member of struct py_offsets -> candidates in DWARF, first found wins.
+FIELDS = [
+    ("runtime.size", ["_PyRuntimeState.(sizeof)"]),
+    ("runtime.interpreters_head", ["_PyRuntimeState.interpreters.head"]),
+    ("runtime.gil", ["_PyRuntimeState.ceval.gil"]),
+    ("interp.size", ["_is.(sizeof)"]),
+    ("interp.next", ["_is.next"]),
+    ("interp.id", ["_is.id"]),
+    ("interp.threads_head", ["_is.threads.head"]),
+    ("interp.gc_collecting", ["_is.gc.collecting"]),
+    ("interp.modules", ["_is.imports.modules", "_is.modules"]),
+    ("interp.gil", ["_is.ceval.gil"]),
+    ("interp.code_generation", ["_is._code_object_generation"]),
+    ("gil.last_holder", ["_gil_runtime_state.last_holder"]),
+    ("gil.locked", ["_gil_runtime_state.locked"]),
+    ("tstate.size", ["_ts.(sizeof)"]),
+    ("tstate.next", ["_ts.next"]),
+    ("tstate.interp", ["_ts.interp"]),
+    ("tstate.thread_id", ["_ts.thread_id"]),
+    ("tstate.native_thread_id", ["_ts.native_thread_id"]),
+    ("tstate.raising", ["_ts.current_exception", "_ts.curexc_type"]),
+    ("tstate.exc_info", ["_ts.exc_info"]),
+    ("tstate.frame", ["_ts.current_frame", "_ts.cframe"]),
+    ("cframe.current_frame", ["_PyCFrame.current_frame"]),
+    ("exc_item.value", ["_err_stackitem.exc_value"]),
+    ("exc_item.previous", ["_err_stackitem.previous_item"]),
+    ("frame.size", ["_PyInterpreterFrame.(sizeof)"]),
+    ("frame.code", ["_PyInterpreterFrame.f_executable", "_PyInterpreterFrame.f_code"]),
+    ("frame.previous", ["_PyInterpreterFrame.previous"]),
+    ("frame.instr", ["_PyInterpreterFrame.instr_ptr", "_PyInterpreterFrame.prev_instr"]),
+    ("frame.owner", ["_PyInterpreterFrame.owner"]),
+    ("frame.is_entry", ["_PyInterpreterFrame.is_entry"]),
+    ("code.size", ["PyCodeObject.(sizeof)"]),
+    ("code.filename", ["PyCodeObject.co_filename"]),
+    ("code.name", ["PyCodeObject.co_name"]),
+    ("code.qualname", ["PyCodeObject.co_qualname"]),
+    ("code.linetable", ["PyCodeObject.co_linetable"]),
+    ("code.first_line", ["PyCodeObject.co_firstlineno"]),
+    ("code.first_traceable", ["PyCodeObject._co_firsttraceable"]),
+    ("code.bytecode", ["PyCodeObject.co_code_adaptive"]),
+    ("str.length", ["PyASCIIObject.length"]),
+    ("str.state", ["PyASCIIObject.state"]),
+    ("str.ascii_size", ["PyASCIIObject.(sizeof)"]),
+    ("str.compact_size", ["PyCompactUnicodeObject.(sizeof)"]),
+    ("bytes.size", ["PyVarObject.ob_size"]),
+    ("bytes.data", ["PyBytesObject.ob_sval"]),
+    ("object.type", ["_object.ob_type"]),
+    ("object.var_size", ["PyVarObject.ob_size"]),
+    ("type.name", ["_typeobject.tp_name"]),
+]
+
+# Members that _Py_DebugOffsets gives itself: (member, at, plus, minus), as paths in it.
+DEBUG = [
+    ("runtime.size", "runtime_state.size", None, None),
+    ("runtime.interpreters_head", "runtime_state.interpreters_head", None, None),
+    ("interp.size", "interpreter_state.size", None, None),
+    ("interp.next", "interpreter_state.next", None, None),
+    ("interp.id", "interpreter_state.id", None, None),
+    ("interp.threads_head", "interpreter_state.threads_head", None, None),
+    ("interp.gc_collecting", "interpreter_state.gc", "gc.collecting", None),
+    ("interp.modules", "interpreter_state.imports_modules", None, None),
+    ("interp.gil", "interpreter_state.ceval_gil", None, None),
+    ("interp.code_generation", "interpreter_state.code_object_generation", None, None),
+    ("gil.last_holder", "interpreter_state.gil_runtime_state_holder", None,
+     "interpreter_state.gil_runtime_state"),
+    ("gil.locked", "interpreter_state.gil_runtime_state_locked", None,
+     "interpreter_state.gil_runtime_state"),
+    ("tstate.size", "thread_state.size", None, None),
+    ("tstate.next", "thread_state.next", None, None),
+    ("tstate.interp", "thread_state.interp", None, None),
+    ("tstate.frame", "thread_state.current_frame", None, None),
+    ("tstate.thread_id", "thread_state.thread_id", None, None),
+    ("tstate.native_thread_id", "thread_state.native_thread_id", None, None),
+    ("tstate.raising", "thread_state.current_exception", None, None),
+    ("exc_item.value", "err_stackitem.exc_value", None, None),
+    ("frame.size", "interpreter_frame.size", None, None),
+    ("frame.code", "interpreter_frame.executable", None, None),
+    ("frame.previous", "interpreter_frame.previous", None, None),
+    ("frame.instr", "interpreter_frame.instr_ptr", None, None),
+    ("frame.owner", "interpreter_frame.owner", None, None),
+    ("code.size", "code_object.size", None, None),
+    ("code.filename", "code_object.filename", None, None),
+    ("code.name", "code_object.name", None, None),
+    ("code.qualname", "code_object.qualname", None, None),
+    ("code.linetable", "code_object.linetable", None, None),
+    ("code.first_line", "code_object.firstlineno", None, None),
+    ("code.bytecode", "code_object.co_code_adaptive", None, None),
+    ("str.length", "unicode_object.length", None, None),
+    ("str.state", "unicode_object.state", None, None),
+    ("str.ascii_size", "unicode_object.asciiobject_size", None, None),
+    ("str.compact_size", "unicode_object.compactunicodeobject_size", None, None),
+    ("bytes.size", "bytes_object.ob_size", None, None),
+    ("bytes.data", "bytes_object.ob_sval", None, None),
+    ("object.type", "pyobject.ob_type", None, None),
+    ("type.name", "type_object.tp_name", None, None),
+]
+
+# code_tag: Include/internal/pycore_stackref.h, Py_TAG_BITS.
+# raising_type: Include/cpython/pystate.h, curexc_type became current_exception in 3.12.
+# prev_instr, owners: Include/internal/pycore_frame.h (3.14: pycore_interpframe_structs.h).
+# lines: Objects/locations.md, InternalDocs/code_objects.md.
+FACTS = {
+    (3, 11): dict(code_tag=0, prev_instr="true", raising_type="true", owner_shim=3, owner_last=2),
+    (3, 12): dict(code_tag=0, prev_instr="true", raising_type="false", owner_shim=3, owner_last=3),
+    (3, 13): dict(code_tag=0, prev_instr="false", raising_type="false", owner_shim=3, owner_last=3),
+    (3, 14): dict(code_tag=3, prev_instr="false", raising_type="false", owner_shim=3, owner_last=4),
+    (3, 15): dict(code_tag=3, prev_instr="false", raising_type="false", owner_shim=3, owner_last=3),
+}
+
+STRUCTS = {
+    "_PyRuntimeState": (["_PyRuntimeState", "pyruntimestate"], 2),
+    "_is": (["_is", "PyInterpreterState"], 2),
+    "_ts": (["_ts", "PyThreadState"], 0),
+    "_gil_runtime_state": (["_gil_runtime_state"], 0),
+    "_PyCFrame": (["_PyCFrame"], 0),
+    "_err_stackitem": (["_err_stackitem"], 0),
+    "_PyInterpreterFrame": (["_PyInterpreterFrame"], 0),
+    "PyCodeObject": (["PyCodeObject"], 0),
+    "PyASCIIObject": (["PyASCIIObject"], 0),
+    "PyCompactUnicodeObject": (["PyCompactUnicodeObject"], 0),
+    "PyVarObject": (["PyVarObject"], 0),
+    "PyBytesObject": (["PyBytesObject"], 0),
+    "_object": (["_object", "PyObject"], 1),
+    "_typeobject": (["_typeobject", "PyTypeObject"], 0),
+    "_Py_DebugOffsets": (["_Py_DebugOffsets"], 2),
+}
+
+
+def dump_from_gdb():
+    """Runs inside gdb: prints structure.field, offset and size, one a line."""
+    import gdb  # pylint: disable=import-error
+
+    def find(names):
+        for name in names:
+            for prefix in ("struct ", ""):
+                try:
+                    t = gdb.lookup_type(prefix + name).strip_typedefs()
+                except gdb.error:
+                    continue
+                if t.code in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION) and t.fields():
+                    return t
+        return None
+
+    def walk(label, t, base, depth):
+        for f in t.fields():
+            if not hasattr(f, "bitpos"):
+                continue
+            at = base + f.bitpos // 8
+            inner = f.type.strip_typedefs()
+            name = label + "." + f.name if f.name else label
+            if f.name:
+                print(f"@ {name} {at} {inner.sizeof}")
+            if inner.code in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION) and depth:
+                walk(name, inner, at, depth - 1)
+
+    for label, (names, depth) in STRUCTS.items():
+        t = find(names)
+        if t is not None:
+            print(f"@ {label}.(sizeof) {t.sizeof} 0")
+            walk(label, t, 0, depth)
+    print("@ version", *version_of(gdb.current_progspace().filename))
+
+
+def version_of(path):
+    """The value of Py_Version in an ELF file, by gdb."""
+    import gdb  # pylint: disable=import-error
+
+    try:
+        return int(gdb.parse_and_eval("*(unsigned int *)&Py_Version")), 0
+    except gdb.error:
+        sys.exit(f"{path}: no Py_Version; pass the file that has .rodata, or use --tsv")
+
+
+def read_gdb(path):
+    env = dict(os.environ, PYTHON_OFFSETS_IN_GDB="1")
+    out = subprocess.run(
+        ["gdb", "-nx", "-q", "-batch", "-x", os.path.abspath(__file__), path],
+        env=env, check=True, capture_output=True, text=True).stdout
+    rows = [line.split()[1:] for line in out.splitlines() if line.startswith("@ ")]
+    version = 0
+    found = {}
+    for name, at, _size in rows:
+        if name == "version":
+            version = int(at)
+        else:
+            found.setdefault(name, int(at))
+    return version, found
+
+
+def read_tsv(path, want):
+    found = {}
+    with open(path, encoding="ascii") as f:
+        for line in f:
+            version, struct, field, at, size = line.rstrip("\n").split("\t")[:5]
+            if version == want:
+                # Of a whole structure the size is the figure.
+                found.setdefault(f"{struct}.{field}",
+                                 int(size) if field == "(sizeof)" else int(at))
+    major, minor, micro = map(int, want.split("."))
+    return major << 24 | minor << 16 | micro << 8 | 0xF0, found
+
+
+def print_row(version, found):
+    minor = (version >> 24, version >> 16 & 255)
+    if minor not in FACTS:
+        sys.exit("no FACTS for %d.%d: read the CPython files named beside them" % minor)
+    print("\t{ /* %d.%d.%d */" % (*minor, version >> 8 & 255))
+    print("\t\t.version_hex = 0x%08x, .build = PY_BUILD_GIL, .lines = PY_LINES_LOCATIONS,"
+          % version)
+    print("\t\t" + " ".join(f".{k} = {v}," for k, v in FACTS[minor].items()))
+    groups = {}
+    for member, names in FIELDS:
+        at = next((found[n] for n in names if n in found), None)
+        group, field = member.split(".")
+        groups.setdefault(group, []).append(
+            f".{field} = " + ("PY_NONE" if at is None else str(at)))
+    for group, members in groups.items():
+        text = f".{group} = {{ " + ", ".join(members) + " },"
+        line = "\t\t"
+        for word in text.replace(" = ", "\0").split(" "):
+            word = word.replace("\0", " = ")
+            if len(line.expandtabs()) + len(word) > 96:
+                print(line.rstrip())
+                line = "\t\t\t"
+            line += word + " "
+        print(line.rstrip())
+    print("\t},")
+
+
+def print_debug(version, found):
+    size = found.get("_Py_DebugOffsets.(sizeof)")
+    if not size:
+        return
+    minor = "%d%d" % (version >> 24, version >> 16 & 255)
+    print(f"static const struct py_debug_field debug_{minor}[] = {{")
+
+    def at(path):
+        return found.get("_Py_DebugOffsets." + path, 0) if path else 0
+
+    for member, name, plus, minus in DEBUG:
+        if at(name):
+            print(f"\t{{ offsetof(struct py_offsets, {member}), {at(name)}, {at(plus)}, "
+                  f"{at(minus)} }},")
+    print("};")
+    print(f"/* {{ 0x{version >> 16:04x}, {size}, debug_{minor}, ARRAY_SIZE(debug_{minor}) }}, */")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tsv", action="store_true", help="FILE is a table")
+    parser.add_argument("--debug", action="store_true",
+                        help="print the positions in _Py_DebugOffsets instead")
+    parser.add_argument("file")
+    parser.add_argument("version", nargs="?")
+    args = parser.parse_args()
+    version, found = (read_tsv(args.file, args.version) if args.tsv else read_gdb(args.file))
+    (print_debug if args.debug else print_row)(version, found)
+
+
+if os.environ.get("PYTHON_OFFSETS_IN_GDB"):
+    dump_from_gdb()
+elif __name__ == "__main__":
+    main()
