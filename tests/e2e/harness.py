@@ -157,7 +157,8 @@ class Session(Process):
         """Run one command to its end; what it printed."""
         start = len(self.text)
         self.send(text + "\n")
-        return self.text[start:self.until(re.escape(PROMPT), seconds, start).start()]
+        found = self.until(re.escape(PROMPT), seconds, start)
+        return self.text[start:found.start()]
 
     def begin(self, text):
         """Run a command without waiting, like a `continue` to be interrupted."""
@@ -238,7 +239,11 @@ class Test:
     def program(self, python, script, *args, until=None, **how):
         """Start tests/inferiors/`script` (or a path of your own) and wait for `until`."""
         path = os.path.join(INFERIORS, script)
-        program = self.start(Process, script, python.command(path, *args), **how)
+        return self.start_program(python.command(path, *args), until, **how)
+
+    def start_program(self, command, until=None, **how):
+        """Start any program and wait for `until`."""
+        program = self.start(Process, os.path.basename(command[0]), command, **how)
         if until:
             program.until(until)
         return program
@@ -251,6 +256,13 @@ class Test:
                              stderr=subprocess.STDOUT, universal_newlines=True)
         self.check(run.returncode == 0, "%s does not compile:\n%s" % (source, run.stdout))
         return out
+
+    def line(self, source, name):
+        """The number of the line of tests/inferiors/`source` marked "line: NAME"."""
+        with open(os.path.join(INFERIORS, source)) as f:
+            found = [i for i, text in enumerate(f, 1) if "line: %s " % name in text]
+        self.equal(len(found), 1, "lines marked %s in %s" % (name, source))
+        return found[0]
 
     def archerfish(self, *args, **how):
         """Start archerfish with these arguments and nothing else."""

@@ -117,7 +117,8 @@ def run_all(cases, options, base):
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("-k", metavar="WORDS", default="", help="only cases with these in the name")
+    parser.add_argument("-k", metavar="WORDS", default="",
+                        help="only cases whose name has these words, separated by commas or blanks")
     parser.add_argument("-j", "--jobs", type=int, default=min(os.cpu_count() or 1, 4))
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("--list", action="store_true")
@@ -126,7 +127,7 @@ def main():
 
     for path in sorted(glob.glob(os.path.join(HERE, "test_*.py"))):
         importlib.import_module(os.path.splitext(os.path.basename(path))[0])
-    words = options.k.split()
+    words = [w.strip() for w in options.k.split(",")] if "," in options.k else options.k.split()
     cases = [c for c in harness.CASES if all(w in c.name for w in words)]
     if options.list:
         print("\n".join(c.name for c in cases))
