@@ -48,7 +48,7 @@ struct err *x86_dregs_insert(struct x86_dregs *d, enum x86_dreg_type type, uint6
 	/* An execution breakpoint is one byte, whatever kind the client names. */
 	if (type == X86_DR_EXEC)
 		len = 1;
-	if (len == 0 || len > 8u * X86_DREGS)
+	if (len == 0 || len > 8ull * X86_DREGS)
 		return err_new(ERR_STATE,
 			       "a watch of this length does not fit the debug registers");
 	while (done < len) {
@@ -68,7 +68,7 @@ void x86_dregs_remove(struct x86_dregs *d, enum x86_dreg_type type, uint64_t add
 {
 	if (type == X86_DR_EXEC)
 		len = 1;
-	if (len > 8u * X86_DREGS)
+	if (len > 8ull * X86_DREGS)
 		return;
 	for (uint64_t done = 0; done < len;) {
 		uint8_t n = piece_len(type, addr + done, len - done);

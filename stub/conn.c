@@ -49,7 +49,7 @@ static struct err *split(const char *comm, char host[256], char port[16], int *f
 		return err_new(ERR_PROTO, "the host name is too long");
 	memcpy(host, comm, n);
 	host[n] = '\0';
-	strcpy(port, colon + 1);
+	snprintf(port, 16, "%s", colon + 1);
 	char *end;
 	unsigned long number = strtoul(port, &end, 10);
 	if (*end || number > 65535)
@@ -96,7 +96,8 @@ static struct err *listen_tcp(const char *comm, struct listener *ret)
 		return err;
 	/* No host is this host alone: a debugger's port is a shell on the process. */
 	if (!host[0])
-		strcpy(host, hints.ai_family == AF_INET6 ? "::1" : "127.0.0.1");
+		snprintf(host, sizeof(host), "%s",
+			 hints.ai_family == AF_INET6 ? "::1" : "127.0.0.1");
 	int gai = getaddrinfo(host, port, &hints, &list);
 	if (gai)
 		return err_new(ERR_NOT_FOUND, "%s: %s", host, gai_strerror(gai));
@@ -114,7 +115,7 @@ static struct err *listen_unix(const char *path, struct listener *ret)
 
 	if (strlen(path) >= sizeof(sa.sun_path))
 		return err_new(ERR_PROTO, "the socket's path is too long");
-	strcpy(sa.sun_path, path);
+	memcpy(sa.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_os("Can't open socket");
@@ -202,7 +203,7 @@ void listener_close(struct listener *l)
 
 static void announce(int fd)
 {
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 

@@ -96,7 +96,7 @@ bool live_set_pc(struct lwp *p, uint64_t pc)
 static void poke_dreg(struct lwp *p, unsigned int i, uint64_t value)
 {
 	/* Refused for an address the kernel does not let user space watch: no hit, then. */
-	(void)ptrace(PTRACE_POKEUSER, p->tid, offsetof(struct user, u_debugreg) + 8 * i, value);
+	(void)ptrace(PTRACE_POKEUSER, p->tid, offsetof(struct user, u_debugreg) + 8ull * i, value);
 }
 
 void live_sync_dregs(struct live *l, struct lwp *p)
@@ -122,7 +122,8 @@ void live_clear_dregs(struct lwp *p)
 uint64_t live_take_dr6(struct lwp *p)
 {
 	errno = 0;
-	long v = ptrace(PTRACE_PEEKUSER, p->tid, offsetof(struct user, u_debugreg) + 8 * 6, NULL);
+	long v =
+		ptrace(PTRACE_PEEKUSER, p->tid, offsetof(struct user, u_debugreg) + 8ull * 6, NULL);
 	if (errno || !v)
 		return 0;
 	poke_dreg(p, 6, 0);

@@ -99,11 +99,11 @@ static void review_pending(struct live *l, struct lwp *p)
 
 	if (!p->pending)
 		return;
-	if (p->event.kind == STOP_SWBREAK &&
-	    (!points_find(&l->points, p->event_pc) || !live_get_pc(p, &pc) || pc != p->event_pc))
-		p->pending = false;
-	else if (p->event.kind == STOP_SIGNAL && p->event.signo == SIGTRAP && !p->stepping)
-		p->pending = false;
+	if (p->event.kind == STOP_SWBREAK)
+		p->pending = points_find(&l->points, p->event_pc) && live_get_pc(p, &pc) &&
+			     pc == p->event_pc;
+	else if (p->event.kind == STOP_SIGNAL && p->event.signo == SIGTRAP)
+		p->pending = p->stepping;
 }
 
 static void apply_action(struct live *l, struct lwp *p, const struct resume_action *a)
