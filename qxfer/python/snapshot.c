@@ -399,7 +399,7 @@ static struct err *find_runtime(struct python *py, const struct space *s)
 
 	if (py->epoch != s->epoch || (py->found && !py_runtime_alive(s, &py->rt))) {
 		py->epoch = s->epoch;
-		py->found = false;
+		py->found = py->snap_valid = false;
 		py->absent = 0;
 		py_codes_reset(&py->codes, true);
 	}
@@ -469,13 +469,29 @@ static struct err *take_snapshot(struct py_walker *w)
 	return NULL;
 }
 
+static bool is_remembered(const struct python *py, const struct py_walker *w)
+{
+	return py->snap_valid && py->snap_mem == w->mem &&
+	       py->snap_generation == w->mem->generation &&
+	       py->snap_nthreads == w->space->nthreads && py->snap_walk.tid == w->walk.tid &&
+	       py->snap_walk.max_frames == w->walk.max_frames;
+}
+
+static void remember(struct python *py, const struct py_walker *w)
+{
+	py->snap_valid = true;
+	py->snap_mem = w->mem;
+	py->snap_generation = w->mem->generation;
+	py->snap_nthreads = w->space->nthreads;
+	py->snap_walk = w->walk;
+}
+
 struct err *python_walk(struct python *py, const struct space *space, const struct py_walk *walk,
 			const struct py_snapshot **ret)
 {
 	struct err *err = find_runtime(py, space);
 	if (err)
 		return err;
-	begin_snapshot(py);
 	struct py_walker w = {
 		.py = py,
 		.space = space,
@@ -483,8 +499,14 @@ struct err *python_walk(struct python *py, const struct space *space, const stru
 		.off = &py->rt.off,
 		.walk = walk ? *walk : (struct py_walk){ 0 },
 	};
-	err = take_snapshot(&w);
-	if (!err)
-		*ret = &py->snap;
-	return err;
+	if (!is_remembered(py, &w)) {
+		begin_snapshot(py);
+		py->snap_valid = false;
+		err = take_snapshot(&w);
+		if (err)
+			return err;
+		remember(py, &w);
+	}
+	*ret = &py->snap;
+	return NULL;
 }

@@ -30,6 +30,12 @@ struct python {
 	size_t ntps, tps_cap;
 
 	struct py_snapshot snap;
+	/* The walk that snap holds, to be given again within the same stop. */
+	bool snap_valid;
+	struct py_walk snap_walk;
+	uint64_t snap_generation;
+	const struct mem *snap_mem;
+	size_t snap_nthreads;
 	size_t interps_cap, threads_cap, frames_cap;
 };
 

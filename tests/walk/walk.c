@@ -1,99 +1,104 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * walk PID [WAYS [REPEAT]]: prints what the Python walker sees of a process.  WAYS is a mask of
- * enum py_way; with REPEAT the walk is made so often again and timed.
+ * Prints what the Python walker sees of a process that it stops for that long:
+ *
+ *	walk [-w WAYS] [-n N] [-d ANNEX | -o TABLE | -t | -x TID] PID
+ *
+ * the stacks as text, or with -d the document python-frames, -o an osdata table,
+ * -t the list of threads, -x a thread's line.  -w allows only these ways to the
+ * runtime (a mask of enum py_way); -n does it so often again and tells the time.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "qxfer/python.h"
 #include "qxfer/python/state.h"
 #include "tests/walk/proc_space.h"
 
-static void print_thread(const struct py_snapshot *s, const struct py_thread *t)
-{
-	printf("Thread %d 0x%" PRIx64 "%s%s%s%s%s\n", (int)t->tid, t->ident, t->gil ? " gil" : "",
-	       t->raising ? " raising " : "", t->raising ? t->raising : "",
-	       t->handling ? " handling " : "", t->handling ? t->handling : "");
-	for (size_t i = 0; i < t->nframes; i++) {
-		const struct py_frame *f = &s->frames[t->first_frame + i];
-		printf("  File \"%s\", line %d, in %s", f->file, f->pos.line, f->name);
-		printf("   # %s %d:%d-%d:%d lasti %d owner %d%s%s\n", f->qualname, f->pos.line,
-		       f->pos.column, f->pos.end_line, f->pos.end_column, f->lasti, (int)f->owner,
-		       f->entry ? " entry" : "", f->incomplete ? " incomplete" : "");
-	}
-	if (t->corrupt)
-		printf("  <corrupt: %s>\n", t->corrupt);
-}
+struct job {
+	unsigned int ways;
+	int again;
+	int mode;
+	const char *arg;
+};
 
-static void print(const struct py_snapshot *s)
-{
-	printf("Python %s at 0x%" PRIx64 " by %s%s\n", s->version, s->runtime, s->found_by,
-	       s->verified ? "" : ", unverified");
-	for (size_t i = 0; i < s->ninterps; i++) {
-		const struct py_interp *in = &s->interps[i];
-		printf("Interpreter %" PRId64 "%s\n", in->id, in->gc ? " gc" : "");
-		for (size_t k = 0; k < in->nthreads; k++)
-			print_thread(s, &s->threads[in->first_thread + k]);
-		if (in->corrupt)
-			printf("  <corrupt: %s>\n", in->corrupt);
-	}
-	if (s->corrupt)
-		printf("<corrupt: %s>\n", s->corrupt);
-}
-
-static double now(void)
+static double now_ms(void)
 {
 	struct timespec ts;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
 }
 
-static struct err *run(struct proc_space *p, struct python *py, unsigned int ways, int repeat)
+static struct err *produce(const struct job *job, struct python *py, const struct space *s,
+			   struct buf *out)
 {
-	const struct py_snapshot *snap;
-	double start = now();
+	switch (job->mode) {
+	case 'd':
+		return python_frames_document(py, s, job->arg, out);
+	case 'o':
+		return strcmp(job->arg, "python-frames") == 0 ? python_frames_table(py, s, out)
+							      : python_threads_table(py, s, out);
+	case 't':
+		return python_threads_text(py, s, 0, out);
+	case 'x':
+		return python_thread_text(py, s, (pid_t)strtol(job->arg, NULL, 10), out);
+	default:
+		return python_stacks_text(py, s, PYTHON_FULL, out);
+	}
+}
+
+static struct err *find(const struct job *job, struct python *py, const struct space *s)
+{
 	bool later;
-	struct err *err = NULL;
-	if (ways) {
-		err = py_runtime_find(&p->space, ways, &py->rt, &later);
-		py->epoch = p->space.epoch;
-		py->found = !err;
-	}
+	if (!job->ways)
+		return NULL;
+	struct err *err = py_runtime_find(s, job->ways, &py->rt, &later);
+	py->epoch = s->epoch;
+	py->found = !err;
 	if (!err)
-		err = python_walk(py, &p->space, NULL, &snap);
-	if (err)
-		return err;
-	double end = now();
-	print(snap);
-	printf("first walk %.3f ms\n", end - start);
-	start = now();
-	for (int i = 0; i < repeat && !err; i++) {
-		mem_invalidate(&p->mem);
-		err = python_walk(py, &p->space, NULL, &snap);
-	}
-	if (repeat)
-		printf("then %.4f ms each\n", (now() - start) / repeat);
+		fprintf(stderr, "0x%llx by %s\n", (unsigned long long)py->rt.addr,
+			py_way_name(py->rt.way));
 	return err;
 }
 
-int main(int argc, char **argv)
+static struct err *run(const struct job *job, struct python *py, struct proc_space *p)
+{
+	_cleanup_buf_ struct buf out = { 0 };
+	double start = now_ms();
+	struct err *err = find(job, py, &p->space);
+	if (!err)
+		err = produce(job, py, &p->space, &out);
+	if (err)
+		return err;
+	fwrite(out.data, 1, out.len, stdout);
+	if (!job->again)
+		return NULL;
+	fprintf(stderr, "first: %.3f ms, %zu bytes\n", now_ms() - start, out.len);
+	start = now_ms();
+	for (int i = 0; i < job->again && !err; i++) {
+		mem_invalidate(&p->mem);
+		buf_clear(&out);
+		err = produce(job, py, &p->space, &out);
+	}
+	fprintf(stderr, "then: %.4f ms each\n", (now_ms() - start) / job->again);
+	return err;
+}
+
+static int work(const struct job *job, pid_t pid)
 {
 	static struct proc_space p;
-	struct python *py;
-	if (argc < 2 || !proc_space_open(&p, (pid_t)strtol(argv[1], NULL, 10)))
+	struct python *py = NULL;
+	int status = 2;
+	if (!proc_space_open(&p, pid))
 		return 2;
 	struct err *err = python_create(&py);
-	if (err)
-		return 2;
-	int status = 0;
-	if (!proc_space_stop(&p))
-		status = 2;
-	else
-		err = run(&p, py, argc > 2 ? (unsigned int)strtoul(argv[2], NULL, 0) : 0,
-			  argc > 3 ? atoi(argv[3]) : 0);
+	if (!err && proc_space_stop(&p)) {
+		err = run(job, py, &p);
+		status = 0;
+	}
 	if (err) {
 		fprintf(stderr, "%s\n", err->msg);
 		err_drop(err);
@@ -102,4 +107,27 @@ int main(int argc, char **argv)
 	proc_space_close(&p);
 	python_destroy(py);
 	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct job job = { 0 };
+	for (int c; (c = getopt(argc, argv, "w:n:d:o:tx:")) != -1;) {
+		if (c == 'w')
+			job.ways = (unsigned int)strtoul(optarg, NULL, 0);
+		else if (c == 'n')
+			job.again = (int)strtol(optarg, NULL, 0);
+		else if (c == '?')
+			return 2;
+		else {
+			job.mode = c;
+			job.arg = optarg;
+		}
+	}
+	if (optind != argc - 1) {
+		fprintf(stderr,
+			"usage: walk [-w WAYS] [-n N] [-d ANNEX | -o TABLE | -t | -x TID] PID\n");
+		return 2;
+	}
+	return work(&job, (pid_t)strtol(argv[optind], NULL, 10));
 }

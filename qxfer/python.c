@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#include "qxfer/python.h"
+
+#include <string.h>
+
+#include "qxfer/tree.h"
+#include "rsp/threadid.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ---- the annex ---- */
+
+struct request {
+	pid_t tid; /* 0: all */
+	bool json;
+};
+
+static struct err *not_yet(struct request *r)
+{
+	(void)r;
+	return err_new(ERR_BAD_DATA, "python-frames: locals and native frames are not available");
+}
+
+static struct err *want_json(struct request *r)
+{
+	r->json = true;
+	return NULL;
+}
+
+static struct err *want_xml(struct request *r)
+{
+	r->json = false;
+	return NULL;
+}
+
+static struct err *parse_option(const char *text, size_t len, struct request *r)
+{
+	static const struct {
+		const char *name;
+		struct err *(*set)(struct request *r);
+	} options[] = {
+		{ "locals", not_yet },
+		{ "native", not_yet },
+		{ "format=json", want_json },
+		{ "format=xml", want_xml },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (strlen(options[i].name) == len && memcmp(options[i].name, text, len) == 0)
+			return options[i].set(r);
+	return err_new(ERR_PROTO, "python-frames: unknown option %.*s", len < 40 ? (int)len : 40,
+		       text);
+}
+
+static struct err *parse_thread(const char *text, size_t len, struct request *r)
+{
+	struct rsp_cursor c = { .p = text, .end = text + len };
+	struct rsp_thread_id id;
+	if (!len)
+		return NULL;
+	if (!rsp_thread_id_parse(&c, &id) || c.p != c.end)
+		return err_new(ERR_PROTO, "python-frames: malformed thread id %.*s",
+			       len < 40 ? (int)len : 40, text);
+	r->tid = id.tid == RSP_ALL ? RSP_ANY : id.tid;
+	return NULL;
+}
+
+static struct err *parse_annex(const char *annex, struct request *r)
+{
+	size_t len = strcspn(annex, ";");
+	struct err *err = parse_thread(annex, len, r);
+	for (annex += len; !err && *annex == ';'; annex += len) {
+		annex++;
+		len = strcspn(annex, ";");
+		err = parse_option(annex, len, r);
+	}
+	return err;
+}
+
+/* ---- python-frames ---- */
+
+static const char *owner_name(enum py_owner owner)
+{
+	static const char *const names[] = {
+		[PY_OWNER_THREAD] = "thread",
+		[PY_OWNER_GENERATOR] = "generator",
+		[PY_OWNER_FRAME_OBJECT] = "frame-object",
+	};
+	return (size_t)owner < ARRAY_SIZE(names) ? names[owner] : "unknown";
+}
+
+static void put_position(struct tree *t, const struct py_position *p)
+{
+	if (p->line < 0)
+		return;
+	tree_int(t, "line", p->line);
+	if (p->end_line >= 0)
+		tree_int(t, "end-line", p->end_line);
+	if (p->column >= 0)
+		tree_int(t, "column", p->column);
+	if (p->end_column >= 0)
+		tree_int(t, "end-column", p->end_column);
+}
+
+static void put_frame(struct tree *t, const struct py_frame *f, size_t level)
+{
+	tree_open(t, "frame");
+	tree_int(t, "level", (int64_t)level);
+	if (f->corrupt) {
+		tree_text(t, "corrupt", f->name);
+	} else {
+		tree_text(t, "name", f->name);
+		tree_text(t, "qualname", f->qualname);
+		tree_text(t, "file", f->file);
+		put_position(t, &f->pos);
+		tree_int(t, "first-line", f->first_line);
+	}
+	if (f->lasti >= 0)
+		tree_int(t, "lasti", f->lasti);
+	tree_address(t, "code", f->code_addr);
+	tree_address(t, "address", f->addr);
+	tree_text(t, "owner", owner_name(f->owner));
+	tree_flag(t, "entry", f->entry);
+	tree_flag(t, "incomplete", f->incomplete);
+	tree_close(t);
+}
+
+static void put_corrupt(struct tree *t, const char *why)
+{
+	if (!why)
+		return;
+	if (t->json) {
+		tree_text(t, "corrupt", why);
+		return;
+	}
+	tree_open(t, "corrupt");
+	tree_text(t, "reason", why);
+	tree_close(t);
+}
+
+static void put_thread(struct tree *t, const struct py_snapshot *snap, const struct py_thread *th)
+{
+	tree_open(t, "thread");
+	if (th->tid)
+		tree_int(t, "tid", th->tid);
+	tree_address(t, "ident", th->ident);
+	if (th->native_id)
+		tree_int(t, "native-id", (int64_t)th->native_id);
+	tree_address(t, "address", th->addr);
+	tree_flag(t, "gil", th->gil);
+	if (th->raising)
+		tree_text(t, "raising", th->raising);
+	if (th->handling)
+		tree_text(t, "handling", th->handling);
+	tree_list(t, "frames");
+	for (size_t i = 0; i < th->nframes; i++)
+		put_frame(t, &snap->frames[th->first_frame + i], i);
+	tree_list_end(t);
+	put_corrupt(t, th->corrupt);
+	tree_close(t);
+}
+
+static void put_interp(struct tree *t, const struct py_snapshot *snap, const struct py_interp *in)
+{
+	tree_open(t, "interpreter");
+	tree_int(t, "id", in->id);
+	tree_address(t, "address", in->addr);
+	tree_flag(t, "gc", in->gc);
+	tree_list(t, "threads");
+	for (size_t i = 0; i < in->nthreads; i++)
+		put_thread(t, snap, &snap->threads[in->first_thread + i]);
+	tree_list_end(t);
+	put_corrupt(t, in->corrupt);
+	tree_close(t);
+}
+
+static void put_document(struct tree *t, const struct py_snapshot *snap)
+{
+	tree_open(t, "python-frames");
+	tree_text(t, "version", "1.0");
+	tree_text(t, "python", snap->version);
+	tree_text(t, "verified", snap->verified ? "yes" : "no");
+	tree_address(t, "runtime", snap->runtime);
+	tree_list(t, "interpreters");
+	for (size_t i = 0; i < snap->ninterps; i++)
+		put_interp(t, snap, &snap->interps[i]);
+	tree_list_end(t);
+	put_corrupt(t, snap->corrupt);
+	tree_close(t);
+}
+
+struct err *python_frames_document(struct python *py, const struct space *s, const char *annex,
+				   struct buf *out)
+{
+	struct request r = { 0 };
+	const struct py_snapshot *snap;
+	struct tree t;
+
+	struct err *err = parse_annex(annex, &r);
+	if (err)
+		return err;
+	const struct py_walk walk = { .tid = r.tid };
+	err = python_walk(py, s, &walk, &snap);
+	if (err)
+		return err;
+	if (r.tid && !snap->nthreads)
+		return err_new(ERR_NOT_FOUND, "thread %d runs no Python", (int)r.tid);
+	tree_begin(&t, out, r.json, "python-frames SYSTEM \"python-frames.dtd\"");
+	put_document(&t, snap);
+	tree_end(&t);
+	return NULL;
+}
+
+/* ---- osdata ---- */
+
+static void column(struct buf *out, const char *name, const char *text)
+{
+	buf_puts(out, "<column name=\"");
+	buf_puts(out, name);
+	buf_puts(out, "\">");
+	buf_put_xml(out, text);
+	buf_puts(out, "</column>\n");
+}
+
+static void number_column(struct buf *out, const char *name, int64_t value)
+{
+	buf_printf(out, "<column name=\"%s\">%lld</column>\n", name, (long long)value);
+}
+
+static void begin_table(struct buf *out, const char *type)
+{
+	buf_puts(out, "<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"osdata.dtd\">\n");
+	buf_printf(out, "<osdata type=\"%s\">\n", type);
+}
+
+static void put_place(struct buf *out, const struct py_frame *f)
+{
+	column(out, "function", f->qualname);
+	column(out, "file", f->corrupt ? "" : f->file);
+	if (f->pos.line >= 0)
+		number_column(out, "line", f->pos.line);
+	else
+		column(out, "line", "?");
+}
+
+static void put_thread_row(struct buf *out, const struct py_snapshot *snap,
+			   const struct py_interp *in, const struct py_thread *t)
+{
+	static const struct py_frame none = { .qualname = "",
+					      .file = "",
+					      .pos = { -1, -1, -1, -1 } };
+	buf_puts(out, "<item>\n");
+	number_column(out, "tid", t->tid);
+	number_column(out, "interpreter", in->id);
+	buf_printf(out, "<column name=\"ident\">0x%llx</column>\n", (unsigned long long)t->ident);
+	column(out, "gil", t->gil ? "yes" : "no");
+	column(out, "exception", t->raising ? t->raising : t->handling ? t->handling : "");
+	number_column(out, "frames", (int64_t)t->nframes);
+	put_place(out, t->nframes ? &snap->frames[t->first_frame] : &none);
+	buf_puts(out, "</item>\n");
+}
+
+static void put_frame_rows(struct buf *out, const struct py_snapshot *snap,
+			   const struct py_interp *in, const struct py_thread *t)
+{
+	for (size_t i = 0; i < t->nframes; i++) {
+		const struct py_frame *f = &snap->frames[t->first_frame + i];
+		buf_puts(out, "<item>\n");
+		number_column(out, "tid", t->tid);
+		number_column(out, "interpreter", in->id);
+		number_column(out, "level", (int64_t)i);
+		put_place(out, f);
+		buf_puts(out, "</item>\n");
+	}
+}
+
+typedef void (*row_writer)(struct buf *out, const struct py_snapshot *snap,
+			   const struct py_interp *in, const struct py_thread *t);
+
+static struct err *put_table(struct python *py, const struct space *s, const char *type,
+			     row_writer row, struct buf *out)
+{
+	const struct py_snapshot *snap;
+	struct err *err = python_walk(py, s, NULL, &snap);
+	if (err)
+		return err;
+	begin_table(out, type);
+	for (size_t i = 0; i < snap->ninterps; i++)
+		for (size_t k = 0; k < snap->interps[i].nthreads; k++)
+			row(out, snap, &snap->interps[i],
+			    &snap->threads[snap->interps[i].first_thread + k]);
+	buf_puts(out, "</osdata>\n");
+	return NULL;
+}
+
+struct err *python_threads_table(struct python *py, const struct space *s, struct buf *out)
+{
+	return put_table(py, s, "python-threads", put_thread_row, out);
+}
+
+struct err *python_frames_table(struct python *py, const struct space *s, struct buf *out)
+{
+	return put_table(py, s, "python-frames", put_frame_rows, out);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include "qxfer/tree.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What stands for a character in XML, or in a JSON string; NULL: itself. */
+static const char *escaped(const struct tree *t, char c)
+{
+	static const char *const xml[128] = {
+		['&'] = "&amp;",  ['<'] = "&lt;",    ['>'] = "&gt;",
+		['"'] = "&quot;", ['\''] = "&apos;",
+	};
+	static const char *const json[128] = { ['"'] = "\\\"", ['\\'] = "\\\\" };
+	unsigned int i = (unsigned char)c;
+	if (i >= 128)
+		return NULL;
+	return t->json ? json[i] : xml[i];
+}
+
+static void put_escaped(struct tree *t, const char *text)
+{
+	while (*text) {
+		size_t plain = 0;
+		while (text[plain] && !escaped(t, text[plain]))
+			plain++;
+		buf_put(t->out, text, plain);
+		text += plain;
+		if (*text)
+			buf_puts(t->out, escaped(t, *text++));
+	}
+}
+
+static void finish_tag(struct tree *t)
+{
+	if (t->tag_open)
+		buf_puts(t->out, ">\n");
+	t->tag_open = false;
+}
+
+static void separate(struct tree *t)
+{
+	if (t->comma)
+		buf_put(t->out, ",", 1);
+	t->comma = true;
+}
+
+static void put_field(struct tree *t, const char *field)
+{
+	if (t->json) {
+		separate(t);
+		buf_put(t->out, "\"", 1);
+		buf_puts(t->out, field);
+		buf_put(t->out, "\":", 2);
+	} else {
+		buf_put(t->out, " ", 1);
+		buf_puts(t->out, field);
+		buf_put(t->out, "=", 1);
+	}
+}
+
+void tree_begin(struct tree *t, struct buf *out, bool json, const char *dtd)
+{
+	*t = (struct tree){ .out = out, .json = json };
+	if (json)
+		return;
+	buf_puts(out, "<?xml version=\"1.0\"?>\n<!DOCTYPE ");
+	buf_puts(out, dtd);
+	buf_puts(out, ">\n");
+}
+
+void tree_end(struct tree *t)
+{
+	if (t->json)
+		buf_put(t->out, "\n", 1);
+}
+
+void tree_open(struct tree *t, const char *element)
+{
+	if (t->json) {
+		separate(t);
+		buf_put(t->out, "{", 1);
+		t->comma = false;
+	} else {
+		finish_tag(t);
+		buf_put(t->out, "<", 1);
+		buf_puts(t->out, element);
+		t->tag_open = true;
+	}
+	if (t->depth < TREE_DEPTH_MAX)
+		t->element[t->depth] = element;
+	t->depth++;
+}
+
+void tree_close(struct tree *t)
+{
+	t->depth--;
+	if (t->json) {
+		buf_put(t->out, "}", 1);
+		t->comma = true;
+	} else if (t->tag_open) {
+		buf_put(t->out, "/>\n", 3);
+		t->tag_open = false;
+	} else if (t->depth < TREE_DEPTH_MAX) {
+		buf_put(t->out, "</", 2);
+		buf_puts(t->out, t->element[t->depth]);
+		buf_put(t->out, ">\n", 2);
+	}
+}
+
+void tree_list(struct tree *t, const char *name)
+{
+	if (!t->json)
+		return;
+	put_field(t, name);
+	buf_put(t->out, "[", 1);
+	t->comma = false;
+}
+
+void tree_list_end(struct tree *t)
+{
+	if (!t->json)
+		return;
+	buf_put(t->out, "]", 1);
+	t->comma = true;
+}
+
+void tree_text(struct tree *t, const char *field, const char *value)
+{
+	put_field(t, field);
+	buf_put(t->out, "\"", 1);
+	put_escaped(t, value);
+	buf_put(t->out, "\"", 1);
+}
+
+void tree_int(struct tree *t, const char *field, int64_t value)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), t->json ? "%" PRId64 : "\"%" PRId64 "\"", value);
+	put_field(t, field);
+	buf_put(t->out, text, (size_t)n);
+}
+
+void tree_address(struct tree *t, const char *field, uint64_t value)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "\"0x%" PRIx64 "\"", value);
+	put_field(t, field);
+	buf_put(t->out, text, (size_t)n);
+}
+
+void tree_flag(struct tree *t, const char *field, bool value)
+{
+	if (!t->json && !value)
+		return;
+	put_field(t, field);
+	if (t->json)
+		buf_puts(t->out, value ? "true" : "false");
+	else
+		buf_puts(t->out, "\"yes\"");
+}
