@@ -120,7 +120,7 @@ void xsave_get_ftag(const struct reg *r, const uint8_t *area, uint8_t *ret)
 	unsigned int top = (unsigned int)load(area + AT_FSTAT, 2) >> 11 & 7;
 	unsigned int full = 0;
 	for (unsigned int i = 0; i < 8; i++) {
-		const uint8_t *st = area + AT_ST0 + 16u * ((i - top) & 7);
+		const uint8_t *st = area + AT_ST0 + (size_t)16 * ((i - top) & 7);
 		full |= (bits >> i & 1 ? tag_of(st) : 3u) << (2 * i);
 	}
 	store(ret, full, 2);

@@ -1,50 +1,148 @@
 /* SPDX-License-Identifier: MIT */
-/* Registers. */
+/*
+ * Registers: g G p P, and lldb's form of each, which names the thread behind
+ * the request (";thread:TID;") instead of before it (lldb's "Extensions to the
+ * GDB Remote Protocol", QThreadSuffixSupported).
+ */
+#include "rsp/threadid.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
+
+/* All registers of all architectures fit, several times. */
+#define VALUES_MAX 16384u
+
+/* What follows the request: nothing, or a thread.  Hg's thread otherwise. */
+static struct err *pick_thread(struct session *s, struct rsp_cursor *args, pid_t *ret)
+{
+	struct rsp_thread_id id = { 0 };
+	pid_t tid = s->g_tid;
+
+	if (cur_literal(args, ";thread:")) {
+		if (!rsp_thread_id_parse(args, &id) || id.tid <= 0)
+			return err_new(ERR_PROTO, "malformed thread of a register request");
+		if (id.pid > 0 && id.pid != s->target->pid)
+			return err_new(ERR_NOT_FOUND, "no process %d", id.pid);
+		if (!target_has_thread(s->target, id.tid))
+			return err_new(ERR_NOT_FOUND, "no thread %d", id.tid);
+		tid = id.tid;
+	}
+	(void)cur_char(args, ';');
+	if (!cur_end(args))
+		return err_new(ERR_PROTO, "a register request ends in something unknown");
+	if (tid <= 0)
+		return err_new(ERR_STATE, "no thread is selected: select one with Hg");
+	*ret = tid;
+	return NULL;
+}
+
+/* A register without its regset is unavailable, which is neither zero nor an error. */
+static struct err *put_reg(struct session *s, pid_t tid, uint16_t regnum, struct buf *out)
+{
+	size_t len = s->target->arch->regs[regnum].bits / 8u;
+	uint8_t value[REG_MAX];
+
+	struct err *err = target_reg_get(s->target, tid, regnum, value);
+	if (err_catch(&err, ERR_NOT_FOUND)) {
+		while (len--)
+			buf_puts(out, "xx");
+		return NULL;
+	}
+	if (!err)
+		buf_put_hex(out, value, len);
+	return err;
+}
 
 HANDLER(h_read_regs)
 {
 	struct session *s = session;
-	const struct arch *a = s->target->arch;
-	(void)args;
+	pid_t tid;
 
-	for (uint16_t i = 0; i < a->nregs; i++) {
-		uint8_t value[REG_MAX];
-		size_t len = a->regs[i].bits / 8u;
-		struct err *err = target_reg_get(s->target, s->g_tid, i, value);
-		if (err_catch(&err, ERR_NOT_FOUND)) {
-			while (len--)
-				buf_puts(out, "xx");
-			continue;
-		}
-		if (err)
-			return err;
-		buf_put_hex(out, value, len);
-	}
+	struct err *err = pick_thread(s, args, &tid);
+	for (uint16_t i = 0; !err && i < s->target->arch->nregs; i++)
+		err = put_reg(s, tid, i, out);
+	return err;
+}
+
+/* The hex digits up to ';' or the end, as bytes. */
+static struct err *read_values(struct rsp_cursor *args, uint8_t *ret, size_t room, size_t *len_ret)
+{
+	struct rsp_cursor hex = *args;
+
+	for (hex.end = hex.p; hex.end < args->end && *hex.end != ';'; hex.end++)
+		;
+	size_t len = cur_left(&hex) / 2;
+	if (cur_left(&hex) % 2 || len > room || !cur_hexbytes(&hex, ret, len))
+		return err_new(ERR_PROTO, "malformed register values");
+	args->p = hex.end;
+	*len_ret = len;
 	return NULL;
 }
 
+/* As gdbserver: fewer values than there are registers set the first ones. */
 HANDLER(h_write_regs)
 {
-	(void)session;
-	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_write_regs");
+	struct session *s = session;
+	uint8_t values[VALUES_MAX];
+	size_t len;
+	pid_t tid;
+
+	struct err *err = read_values(args, values, sizeof(values), &len);
+	if (!err)
+		err = pick_thread(s, args, &tid);
+	if (!err)
+		err = target_regs_set(s->target, tid, values, len);
+	if (!err)
+		buf_puts(out, "OK");
+	return err;
+}
+
+static struct err *read_regnum(struct session *s, struct rsp_cursor *args, uint16_t *ret)
+{
+	uint64_t n;
+
+	if (!cur_hex(args, &n))
+		return err_new(ERR_PROTO, "malformed register number");
+	if (n >= s->target->arch->nregs)
+		return err_new(ERR_NOT_FOUND, "no register %#llx", (unsigned long long)n);
+	*ret = (uint16_t)n;
+	return NULL;
 }
 
 HANDLER(h_read_reg)
 {
-	(void)session;
-	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_read_reg");
+	struct session *s = session;
+	uint16_t regnum;
+	pid_t tid;
+
+	struct err *err = read_regnum(s, args, &regnum);
+	if (!err)
+		err = pick_thread(s, args, &tid);
+	return err ? err : put_reg(s, tid, regnum, out);
 }
 
 HANDLER(h_write_reg)
 {
-	(void)session;
-	(void)args;
-	(void)out;
-	return err_new(ERR_UNSUPPORTED, "h_write_reg");
+	struct session *s = session;
+	uint8_t value[REG_MAX];
+	uint16_t regnum;
+	size_t len;
+	pid_t tid;
+
+	struct err *err = read_regnum(s, args, &regnum);
+	if (err)
+		return err;
+	if (!cur_char(args, '='))
+		return err_new(ERR_PROTO, "malformed P");
+	err = read_values(args, value, sizeof(value), &len);
+	if (!err && len != s->target->arch->regs[regnum].bits / 8u)
+		err = err_new(ERR_PROTO, "%s has %u bits, not %zu",
+			      s->target->arch->regs[regnum].name,
+			      s->target->arch->regs[regnum].bits, len * 8);
+	if (!err)
+		err = pick_thread(s, args, &tid);
+	if (!err)
+		err = target_reg_set(s->target, tid, regnum, value);
+	if (!err)
+		buf_puts(out, "OK");
+	return err;
 }

@@ -17,8 +17,9 @@ static void put_run(struct buf *payload, uint8_t count)
 {
 	check(payload->len > 0, "a run of nothing");
 	check(count >= ' ' && count <= '~' && !memchr("#$+-", count, 4), "run length");
+	const uint8_t last = payload->data[payload->len - 1]; /* a copy: the buffer moves */
 	for (int k = count - 29; k; k--)
-		buf_put(payload, payload->data + payload->len - 1, 1);
+		buf_put(payload, &last, 1);
 }
 
 /* @at is after the '$'; returns where the '#' is. */
