@@ -179,7 +179,9 @@ char proc_state(pid_t pid, pid_t tid)
 {
 	char buf[1024];
 	const char *fields = stat_fields(pid, tid, buf, sizeof(buf));
-	return fields ? *fields : '\0';
+	if (!fields)
+		return 0;
+	return *fields;
 }
 
 /* Field 39 of stat(5), "processor"; @fields begins with field 3. */
