@@ -32,7 +32,8 @@ static struct err *attach(const struct options *o, struct target **ret)
 		err_drop(err);
 		return whole;
 	}
-	fprintf(stderr, "Attached; pid = %d\n", o->pid);
+	if (!o->quiet)
+		fprintf(stderr, "Attached; pid = %d\n", o->pid);
 	return NULL;
 }
 

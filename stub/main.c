@@ -8,10 +8,11 @@
 #include "stub/launch.h"
 #include "stub/loop.h"
 #include "stub/session.h"
+#include "stub/stacks.h"
 
 static int fail(struct err *err)
 {
-	fprintf(stderr, "%s\n", err->msg);
+	fprintf(stderr, "archerfish: %s\n", err->msg);
 	err_drop(err);
 	return 1;
 }
@@ -63,6 +64,28 @@ static int serve(const struct options *o)
 	return status;
 }
 
+/* Holds the process only while it is looked at.  Exit status 1: no Python; 2: no such process. */
+static int stacks(const struct options *o)
+{
+	_cleanup_buf_ struct buf text = { 0 };
+	struct options attach = *o;
+	struct stacks_options how = { .json = o->json, .color = !o->json && isatty(STDOUT_FILENO) };
+	struct target *target;
+
+	attach.mode = MODE_ATTACH;
+	attach.quiet = true;
+	struct err *err = target_open(&attach, &target);
+	if (err) {
+		(void)fail(err);
+		return 2;
+	}
+	err = stacks_read(target, &how, &text);
+	target->ops->destroy(target);
+	if (err)
+		return fail(err);
+	return fwrite(text.data, 1, text.len, stdout) == text.len && fflush(stdout) == 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o;
@@ -76,6 +99,8 @@ int main(int argc, char **argv)
 	case MODE_VERSION:
 		options_version(stdout);
 		return 0;
+	case MODE_STACKS:
+		return stacks(&o);
 	default:
 		loop_block_signals();
 		return serve(&o);

@@ -21,7 +21,8 @@ struct options {
 	bool read_only;
 	bool no_host_io;
 	bool python_off;
-	bool json; /* stacks */
+	bool json;  /* stacks */
+	bool quiet; /* say nothing of what is opened */
 	bool debug, remote_debug;
 	const char *debug_file;
 	const char *disable_packets[16]; /* --disable-packet=NAME */

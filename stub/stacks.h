@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `archerfish stacks': print every Python stack of a target, with no client.
+ * `archerfish stacks': every Python stack of a target, with no client.
  */
 #ifndef STUB_STACKS_H
 #define STUB_STACKS_H
 
 #include <stdbool.h>
-#include <stdio.h>
 
+#include "stub/base/buf.h"
 #include "stub/target/target.h"
 
 struct stacks_options {
 	bool json;
 	bool full;  /* columns, addresses, where C called */
-	bool color; /* @out is a terminal */
+	bool color; /* for a terminal */
 };
 
 /*
- * Prints the stacks of a stopped target on @out.  Returns the exit status: 0, or
- * 1 if there is no Python or it cannot be read, as then said on stderr.
+ * Appends the stacks of a stopped target to @out.  Nothing is printed here: a
+ * reader that takes its time must not keep the target stopped.
  */
-int stacks_main(struct target *t, const struct stacks_options *o, FILE *out);
+struct err *stacks_read(struct target *t, const struct stacks_options *o,
+			struct buf *out) MUST_CHECK;
 
 #endif
