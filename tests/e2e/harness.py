@@ -337,6 +337,17 @@ class Test:
                 raise Failure("not within %d s: %s" % (seconds, what))
             time.sleep(0.02)
 
+    def asleep(self, pid):
+        """Wait until every thread of the process sleeps, and goes on doing so."""
+        looks = []
+
+        def so():
+            looks.append([(tid, self.status(tid, "State"), self.status(tid, "voluntary_ctxt_switches"))
+                          for tid in self.threads(pid)])
+            return (len(looks) > 4 and looks[-1] == looks[-5]
+                    and all((state or "?")[0] == "S" for _, state, _ in looks[-1]))
+        self.eventually(so, "every thread of process %d sleeps" % pid)
+
     def untouched(self, pid):
         """Nobody traces the process and none of its threads is stopped."""
         def free():

@@ -15,6 +15,7 @@ def blocked_program(t, python):
     """A program of many stacks, none of which moves; it and what it says of them."""
     path = os.path.join(t.dir, "stacks.json")
     program = t.program(python, "stacks.py", path, until="^ready$")
+    t.asleep(program.pid)
     with open(path) as f:
         return program, json.load(f)
 
