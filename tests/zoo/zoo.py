@@ -134,13 +134,12 @@ def gdbs():
 
 def missing():
     """[(what, why)] for what the tests want and this machine has not."""
-    why = "%s is in no source this machine has (its own packages, pyenv, $ARCHERFISH_PYTHONS, " \
-        "the roots of tests/zoo/roots.sh)"
+    why = "not here: neither the machine's own, nor in pyenv, $ARCHERFISH_PYTHONS or the roots"
     found = [("python%d.%d" % v, why) for v in SERVED
              if v not in [t.version[:2] for t in pythons()]]
     found += [("gdb %d" % major, why) for major in (13, 16, 18)
               if major not in [t.version[0] for t in gdbs()]]
-    return [(what, reason % what) for what, reason in found]
+    return found
 
 
 def main():
