@@ -12,7 +12,7 @@
 
 static int fail(struct err *err)
 {
-	fprintf(stderr, "archerfish: %s\n", err->msg);
+	fprintf(stderr, "%s\n", err->msg);
 	err_drop(err);
 	return 1;
 }
