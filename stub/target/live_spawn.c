@@ -63,7 +63,7 @@ __attribute__((noreturn)) static void child(const struct live_launch *how, char 
 {
 	char byte;
 	char *shell = getenv("SHELL");
-	static char sh[] = "/bin/sh", dash_c[] = "-c";
+	char sh[] = "/bin/sh", dash_c[] = "-c";
 
 	(void)setpgid(0, 0);
 	/* Until the stub has seized us. */
