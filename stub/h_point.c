@@ -27,8 +27,9 @@ HANDLER(h_insert_point)
 	uint64_t addr, kind;
 
 	struct err *err = parse(args, &type, &addr, &kind);
-	if (!err && s->options->read_only)
-		err = err_new(ERR_STATE, "the stub is read-only");
+	if (!err)
+		session_log(s, DEBUG_POINTS, "insert type %d at 0x%llx, kind %llu", (int)type,
+			    (unsigned long long)addr, (unsigned long long)kind);
 	if (!err)
 		err = s->target->point->insert(s->target, type, addr, (uint32_t)kind);
 	if (!err)
@@ -43,6 +44,9 @@ HANDLER(h_remove_point)
 	uint64_t addr, kind;
 
 	struct err *err = parse(args, &type, &addr, &kind);
+	if (!err)
+		session_log(s, DEBUG_POINTS, "remove type %d at 0x%llx, kind %llu", (int)type,
+			    (unsigned long long)addr, (unsigned long long)kind);
 	if (!err)
 		err = s->target->point->remove(s->target, type, addr, (uint32_t)kind);
 	if (!err)

@@ -29,8 +29,12 @@ HANDLER(h_qxfer)
 	return qxfer_handle(&s->qxfer, &ctx, args, RSP_PACKET_MAX, out);
 }
 
-static bool target_meets(const struct target *t, unsigned int needs)
+static bool session_meets(const struct session *s, unsigned int needs)
 {
+	const struct target *t = s->target;
+
+	if ((needs & (NEED_WRITE | NEED_POINT)) && s->options->read_only)
+		return false;
 	return (!(needs & NEED_RUN) || t->run) && (!(needs & NEED_WRITE) || t->write) &&
 	       (!(needs & NEED_POINT) || t->point);
 }
@@ -38,7 +42,7 @@ static bool target_meets(const struct target *t, unsigned int needs)
 static void announce_rows(const struct session *s, struct buf *out)
 {
 	for (size_t i = 0; i < handlers_count; i++)
-		if (handlers[i].feature && target_meets(s->target, handlers[i].needs) &&
+		if (handlers[i].feature && session_meets(s, handlers[i].needs) &&
 		    !packet_disabled(s->options, handlers[i].name))
 			buf_printf(out, ";%s", handlers[i].feature);
 }
@@ -47,7 +51,7 @@ static void announce_documents(const struct session *s, struct buf *out)
 {
 	for (size_t i = 0; i < qxfer_nobjects; i++) {
 		buf_printf(out, ";qXfer:%s:read+", qxfer_objects[i].name);
-		if (qxfer_objects[i].write && s->target->write)
+		if (qxfer_objects[i].write && session_meets(s, NEED_WRITE))
 			buf_printf(out, ";qXfer:%s:write+", qxfer_objects[i].name);
 	}
 }
