@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * record PID: walks the Python stacks of a process and writes what was read,
+ * in the format of recorded.h, on standard output.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "qxfer/python.h"
+#include "tests/walk/proc_space.h"
+
+#define GRAIN 8u /* bytes; what lies closer together is written as one */
+
+struct piece {
+	uint64_t addr; /* a multiple of GRAIN */
+	uint8_t data[GRAIN];
+};
+
+struct recorder {
+	struct mem *below;
+	struct piece *piece;
+	size_t n, cap;
+};
+
+static void add_piece(struct recorder *r, uint64_t addr)
+{
+	uint8_t data[GRAIN];
+	if (mem_read_some(r->below, addr, data, GRAIN) != GRAIN)
+		return;
+	if (r->n == r->cap) {
+		r->cap = r->cap ? r->cap * 2 : 1024;
+		r->piece = reallocarray(r->piece, r->cap, sizeof(*r->piece));
+		if (!r->piece)
+			abort();
+	}
+	r->piece[r->n].addr = addr;
+	memcpy(r->piece[r->n++].data, data, GRAIN);
+}
+
+static size_t recording_read(void *ctx, uint64_t addr, void *buf, size_t len)
+{
+	struct recorder *r = ctx;
+	size_t n = mem_read_some(r->below, addr, buf, len);
+	for (uint64_t at = addr & ~(uint64_t)(GRAIN - 1); at < addr + n; at += GRAIN)
+		add_piece(r, at);
+	return n;
+}
+
+static const struct mem_ops recording_ops = { .read = recording_read };
+
+static int by_addr(const void *a, const void *b)
+{
+	const struct piece *x = a, *y = b;
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+/* What is being written: zeros not yet told of, or bytes on the current line. */
+struct line {
+	unsigned int zeros, bytes;
+};
+
+static void end_line(struct line *l)
+{
+	if (l->zeros)
+		printf("zero %u\n", l->zeros);
+	if (l->bytes)
+		printf("\n");
+	*l = (struct line){ 0 };
+}
+
+static void put_piece(struct line *l, const uint8_t data[GRAIN])
+{
+	static const uint8_t zeros[GRAIN];
+	bool zero = memcmp(data, zeros, GRAIN) == 0;
+	if (l->bytes == 48 || (zero ? l->bytes != 0 : l->zeros != 0))
+		end_line(l);
+	if (zero) {
+		l->zeros += GRAIN;
+		return;
+	}
+	for (size_t i = 0; i < GRAIN; i++)
+		printf("%02x", data[i]);
+	l->bytes += GRAIN;
+}
+
+static void put_pieces(struct recorder *r)
+{
+	struct line line = { 0 };
+	uint64_t next = 1;
+	qsort(r->piece, r->n, sizeof(*r->piece), by_addr);
+	for (size_t i = 0; i < r->n; i++) {
+		const struct piece *p = &r->piece[i];
+		if (i && p->addr == p[-1].addr)
+			continue;
+		if (p->addr != next) {
+			end_line(&line);
+			printf("at %" PRIx64 "\n", p->addr);
+		}
+		next = p->addr + GRAIN;
+		put_piece(&line, p->data);
+	}
+	end_line(&line);
+}
+
+static bool was_read(const struct recorder *r, const struct map *m)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->piece[i].addr >= m->start && r->piece[i].addr < m->end)
+			return true;
+	return false;
+}
+
+static void put_space(const struct recorder *r, const struct space *s)
+{
+	for (size_t i = 0; i < s->maps->n; i++) {
+		const struct map *m = &s->maps->map[i];
+		if (was_read(r, m))
+			printf("map %" PRIx64 "-%" PRIx64 " %c%c%c%c %08" PRIx64 " 00:00 %" PRIu64
+			       " %s\n",
+			       m->start, m->end, m->prot & MAP_R ? 'r' : '-',
+			       m->prot & MAP_W ? 'w' : '-', m->prot & MAP_X ? 'x' : '-',
+			       m->prot & MAP_SHARED_MEM ? 's' : 'p', m->offset, m->inode, m->path);
+	}
+	for (size_t i = 0; i < s->nthreads; i++)
+		printf("thread %d %" PRIx64 "\n", (int)s->threads[i].tid, s->threads[i].tp);
+}
+
+static struct err *record(struct proc_space *p)
+{
+	struct recorder r = { .below = &p->mem };
+	struct mem recording;
+	struct space space = p->space;
+	struct python *py = NULL;
+	struct buf text = { 0 };
+
+	struct err *err = mem_init(&recording, &recording_ops, &r, 8);
+	mem_deinit(&recording); /* no page cache: it would read more than is asked for */
+	space.mem = &recording;
+	if (!err)
+		err = python_create(&py);
+	if (!err)
+		err = python_stacks_text(py, &space, PYTHON_FULL, &text);
+	if (!err) {
+		printf("# Recorded by tests/mem/record.c; see docs/adding-a-python-version.md.\n");
+		put_space(&r, &space);
+		put_pieces(&r);
+	}
+	python_destroy(py);
+	buf_deinit(&text);
+	free(r.piece);
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	static struct proc_space p;
+	if (argc != 2 || !proc_space_open(&p, (pid_t)strtol(argv[1], NULL, 10)))
+		return 2;
+	struct err *err = proc_space_stop(&p) ? record(&p) : err_new(ERR_STATE, "cannot stop it");
+	if (err) {
+		fprintf(stderr, "%s\n", err->msg);
+		err_drop(err);
+	}
+	proc_space_close(&p);
+	return err != NULL;
+}
