@@ -15,6 +15,7 @@ Each case runs in a process of its own, under a time limit, in a folder of its o
 (`t.dir`); whatever it started is ended with it, however it ends.
 """
 
+import codecs
 import contextlib
 import glob
 import itertools
@@ -88,13 +89,14 @@ class Process:
                                       **how)
         self.pid = self.popen.pid
         self.text = ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def pump(self, seconds):
         """Take in what it printed; False at the end of its output or the time."""
         if not select.select([self.popen.stdout], [], [], max(seconds, 0))[0]:
             return False
         data = os.read(self.popen.stdout.fileno(), 65536)
-        self.text += data.decode("utf-8", "replace")
+        self.text += self.decoder.decode(data)
         return bool(data)
 
     def until(self, pattern, seconds=20, start=0):

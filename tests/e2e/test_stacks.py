@@ -28,6 +28,12 @@ def told(stack, key="name"):
     return [(f["file"], f["line"], f[key]) for f in stack["frames"]]
 
 
+def stacks_in(text):
+    """{tid: frames} from the text with every thread."""
+    pieces = re.split(r"^Thread (\d+) .*$", text, flags=re.M)[1:]
+    return {int(tid): frames_in(piece) for tid, piece in zip(pieces[::2], pieces[1::2])}
+
+
 def thread_numbers(text):
     """{tid: gdb's number} from the output of info threads."""
     return {int(m[2]): int(m[1]) for m in
@@ -62,3 +68,41 @@ def _(t, python, gdb):
             t.check(found, "py-bt shows no frame of %s" % stack["name"])
             t.equal(found, told(stack), "the stack of %s" % stack["name"])
     t.untouched(program.pid)
+
+
+@case("monitor py-bt all tells every stack at once", python=zoo.pythons)
+def _(t, python):
+    program, stacks = blocked_program(t, python)
+    out = t.gdb(zoo.gdbs()[0], t.serve(pid=program.pid), "monitor py-bt all")
+    t.equal(stacks_in(out["monitor py-bt all"]), {s["tid"]: told(s) for s in stacks}, "the stacks")
+
+
+@case("archerfish stacks needs no debugger", python=zoo.pythons)
+def _(t, python):
+    program, stacks = blocked_program(t, python)
+    printer = t.archerfish("stacks", program.pid)
+    t.equal(printer.wait(), 0, "its exit status")
+    t.equal(stacks_in(printer.text), {s["tid"]: told(s) for s in stacks}, "the stacks")
+    t.untouched(program.pid)
+
+
+@case("archerfish stacks says so when there is no Python")
+def _(t):
+    sleeper = t.start_program(["sleep", "100"])
+    printer = t.archerfish("stacks", sleeper.pid)
+    t.equal(printer.wait(), 1, "its exit status")
+    t.has(printer.text, r"no Python")
+    t.untouched(sleeper.pid)
+
+
+@case("info os lists the Python threads and frames", gdb=zoo.gdbs)
+def _(t, gdb):
+    program, stacks = blocked_program(t, t.python())
+    out = t.gdb(gdb, t.serve(pid=program.pid), "info os", "info os python-threads",
+                "info os python-frames")
+    t.has(out["info os"], r"^python-frames")
+    for stack in stacks:
+        t.has(out["info os python-threads"], r"\b%d\b" % stack["tid"])
+        for frame in stack["frames"]:
+            t.has(out["info os python-frames"], r"\b%d\b.*%s.*%s.*\b%d\b" % (
+                stack["tid"], re.escape(frame["name"]), re.escape(frame["file"]), frame["line"]))
