@@ -19,10 +19,21 @@ HANDLER(h_noack)
 	return NULL;
 }
 
+static struct qxfer_ctx qxfer_ctx(const struct session *s)
+{
+	return (struct qxfer_ctx){
+		.target = s->target,
+		.python = s->python,
+		.tid = s->g_tid,
+		.multiprocess = s->peer.multiprocess,
+		.read_only = s->options->read_only,
+	};
+}
+
 HANDLER(h_qxfer)
 {
 	struct session *s = session;
-	struct qxfer_ctx ctx = { s->target, s->python, s->g_tid, s->peer.multiprocess };
+	struct qxfer_ctx ctx = qxfer_ctx(s);
 
 	if (!cur_char(args, ':'))
 		return err_new(ERR_UNSUPPORTED, "qXfer");
@@ -47,15 +58,6 @@ static void announce_rows(const struct session *s, struct buf *out)
 			buf_printf(out, ";%s", handlers[i].feature);
 }
 
-static void announce_documents(const struct session *s, struct buf *out)
-{
-	for (size_t i = 0; i < qxfer_nobjects; i++) {
-		buf_printf(out, ";qXfer:%s:read+", qxfer_objects[i].name);
-		if (qxfer_objects[i].write && session_meets(s, NEED_WRITE))
-			buf_printf(out, ";qXfer:%s:write+", qxfer_objects[i].name);
-	}
-}
-
 /* Nothing is announced by hand: rows, documents and what the target has say it. */
 HANDLER(h_supported)
 {
@@ -66,7 +68,8 @@ HANDLER(h_supported)
 
 	buf_printf(out, "PacketSize=%x", RSP_PACKET_MAX);
 	announce_rows(s, out);
-	announce_documents(s, out);
+	struct qxfer_ctx ctx = qxfer_ctx(s);
+	qxfer_announce(&ctx, out);
 	if (s->peer.error_message)
 		buf_puts(out, ";error-message+");
 	return NULL;

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The object python-frames; the document is qxfer/python.h's. */
+#include "qxfer/documents.h"
+#include "qxfer/python.h"
+
+DOCUMENT(build_python_frames)
+{
+	const struct space *space;
+	struct err *err = target_space(ctx->target, &space);
+	return err ? err : python_frames_document(ctx->python, space, annex, out);
+}

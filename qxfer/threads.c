@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The threads: id, processor, name, and as the text of the element what stock
+ * gdb's `info threads' prints beside them, which is where a thread of a Python
+ * program is in it.
+ */
+#include <stdlib.h>
+
+#include "qxfer/documents.h"
+#include "qxfer/python.h"
+#include "rsp/threadid.h"
+
+struct tids {
+	pid_t *tid;
+	size_t n, cap;
+	bool failed;
+};
+
+/* Listed first, asked later: asking lists the threads too. */
+static bool add_tid(pid_t tid, void *arg)
+{
+	struct tids *l = arg;
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		pid_t *more = reallocarray(l->tid, cap, sizeof(*more));
+		l->failed = !more;
+		if (!more)
+			return false;
+		l->tid = more;
+		l->cap = cap;
+	}
+	l->tid[l->n++] = tid;
+	return true;
+}
+
+/* What cannot be told of a thread is left out; the list is served. */
+static void put_python_text(const struct qxfer_ctx *ctx, pid_t tid, struct buf *out)
+{
+	_cleanup_buf_ struct buf text = { 0 };
+	const struct space *space;
+
+	if (!ctx->python)
+		return;
+	struct err *err = target_space(ctx->target, &space);
+	if (!err)
+		err = python_thread_text(ctx->python, space, tid, &text);
+	if (!err) {
+		buf_put(&text, "", 1);
+		if (!text.failed)
+			buf_put_xml(out, (const char *)text.data);
+	}
+	err_drop(err);
+}
+
+static void put_thread(const struct qxfer_ctx *ctx, pid_t tid, struct buf *out)
+{
+	struct thread_info info = { .core = -1 };
+
+	/* It may have died just now; the client finds out by itself. */
+	err_drop(ctx->target->ops->thread_info(ctx->target, tid, &info));
+	buf_puts(out, "<thread id=\"");
+	rsp_thread_id_write(out, ctx->multiprocess, ctx->target->pid, tid);
+	buf_puts(out, "\"");
+	if (info.core >= 0)
+		buf_printf(out, " core=\"%d\"", info.core);
+	if (info.name[0]) {
+		buf_puts(out, " name=\"");
+		buf_put_xml(out, info.name);
+		buf_puts(out, "\"");
+	}
+	buf_puts(out, ">");
+	put_python_text(ctx, tid, out);
+	buf_puts(out, "</thread>\n");
+}
+
+DOCUMENT(build_threads)
+{
+	struct tids tids = { 0 };
+	struct err *err = qxfer_no_annex("threads", annex);
+	if (!err)
+		err = ctx->target->ops->threads(ctx->target, add_tid, &tids);
+	if (!err && tids.failed)
+		err = &err_nomem;
+	if (!err) {
+		buf_puts(out, "<threads>\n");
+		for (size_t i = 0; i < tids.n; i++)
+			put_thread(ctx, tids.tid[i], out);
+		buf_puts(out, "</threads>\n");
+	}
+	free(tids.tid);
+	return err;
+}
