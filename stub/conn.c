@@ -100,7 +100,8 @@ static struct err *listen_tcp(const char *comm, struct listener *ret)
 			 hints.ai_family == AF_INET6 ? "::1" : "127.0.0.1");
 	int gai = getaddrinfo(host, port, &hints, &list);
 	if (gai)
-		return err_new(ERR_NOT_FOUND, "%s: %s", host, gai_strerror(gai));
+		return err_new(ERR_NOT_FOUND, "%s: cannot resolve name: %s", host,
+			       gai_strerror(gai));
 	err = bind_one(list, &ret->fd);
 	freeaddrinfo(list);
 	if (!err)

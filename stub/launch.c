@@ -2,14 +2,29 @@
 #include "stub/launch.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "stub/conn.h"
 #include "stub/target/live.h"
 
+/* A bare name that is a file here is that file, not one of $PATH; to be freed. */
+static char *program_path(const char *name)
+{
+	struct stat st;
+	if (!strchr(name, '/') && stat(name, &st) == 0 && S_ISREG(st.st_mode))
+		return realpath(name, NULL);
+	return strdup(name);
+}
+
 static struct err *launch(const struct options *o, struct target **ret)
 {
+	char *program = program_path(o->argv[0]);
+	if (!program)
+		return &err_nomem;
+	o->argv[0] = program; /* for the life of the stub: a restart uses it again */
 	struct live_launch how = {
 		.argv = o->argv,
 		.wrapper = o->wrapper,

@@ -17,6 +17,14 @@ static int fail(struct err *err)
 	return 1;
 }
 
+/* With gdbserver's last word, which scripts wait for. */
+static int fail_exiting(struct err *err)
+{
+	int status = fail(err);
+	fputs("Exiting\n", stderr);
+	return status;
+}
+
 /* Where packets are logged: the file that was asked for, or stderr. */
 static FILE *open_trace(const struct options *o)
 {
@@ -43,12 +51,12 @@ static int serve(const struct options *o)
 
 	struct err *err = target_open(o, &target);
 	if (err)
-		return fail(err);
+		return fail_exiting(err);
 	pid_t child = o->mode == MODE_LAUNCH ? target->pid : 0;
 	err = listener_open(o->comm, &listener);
 	if (err) {
 		target_close(target);
-		return fail(err);
+		return fail_exiting(err);
 	}
 	session_init(&session, target, o);
 	if (o->remote_debug)

@@ -57,6 +57,7 @@ static void redirect_stdio(void)
 			close(null);
 	}
 	dup2(STDERR_FILENO, STDOUT_FILENO);
+	fputs("stdin/stdout redirected\n", stderr);
 }
 
 __attribute__((noreturn)) static void child(const struct live_launch *how, char *command, int gate)
