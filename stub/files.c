@@ -25,7 +25,7 @@ void files_destroy(struct files *f)
 	for (size_t i = 0; i < f->n; i++)
 		if (f->fds[i] >= 0)
 			close(f->fds[i]);
-	if (f->root != ROOT_OWN)
+	if (f->root != ROOT_OWN && !f->confined)
 		close(f->root);
 	free(f->fds);
 	free(f->scratch);
@@ -89,6 +89,8 @@ int files_set_root(struct files *f, pid_t pid, int root)
 {
 	int fd = ROOT_OWN;
 
+	if (f->confined)
+		return 0;
 	if (pid) {
 		fd = root >= 0 ? fcntl(root, F_DUPFD_CLOEXEC, 0) : open_root(pid);
 		if (fd < 0)
@@ -102,4 +104,12 @@ int files_set_root(struct files *f, pid_t pid, int root)
 		close(f->root);
 	f->root = fd;
 	return 0;
+}
+
+void files_confine(struct files *f, int root)
+{
+	if (f->root != ROOT_OWN && !f->confined)
+		close(f->root);
+	f->root = root;
+	f->confined = true;
 }

@@ -3,6 +3,7 @@
 #ifndef STUB_FILES_H
 #define STUB_FILES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -11,6 +12,7 @@
 
 struct files {
 	int root;      /* see stub/root.h; owned unless ROOT_OWN */
+	bool confined; /* `root' is all there is */
 	int *fds;      /* by the client's number; -1: free */
 	size_t n;      /* of them */
 	void *scratch; /* for pread: RSP_PACKET_MAX bytes, made when first needed */
@@ -30,5 +32,8 @@ int files_close(struct files *f, uint64_t number);
  * a descriptor of its root directory if the caller has one, lent; else -1.
  */
 int files_set_root(struct files *f, pid_t pid, int root);
+
+/* Whatever process is named, paths are below @root from now on; it is lent. */
+void files_confine(struct files *f, int root);
 
 #endif

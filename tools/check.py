@@ -63,6 +63,7 @@ def steps():
         ("format", ["format-check"], style),
         ("unit", ["check-unit"], None),
         ("unit-sanitized", ["SAN=1", "check-unit"], None),
+        ("hostile", ["SAN=1", "check-hostile"], None),
         ("lint", ["lint"], style),
         ("e2e", ["check-e2e"], None),
     ] + fuzzers()

@@ -120,9 +120,11 @@ Test(monitor, switches_answer_in_gdbservers_words, .init = setup, .fini = teardo
 	cr_assert_eq(bench.s.debug, DEBUG_POINTS | DEBUG_EVENTS);
 	assert_monitor("set debug-hw-points 0", "H/W point debugging output disabled.\n", "OK");
 	assert_monitor("set event-loop-debug 0", "Event loop debug output disabled.\n", "OK");
-	bench.s.trace = stdout;
+	FILE *log = fopen("/dev/null", "w");
+	bench.s.trace = log;
 	assert_monitor("set remote-debug 0", "Protocol debug output disabled.\n", "OK");
 	cr_assert_null(bench.s.trace);
+	fclose(log);
 	assert_monitor("set debug-format all", "All extra debug format options enabled.\n", "OK");
 	cr_assert(bench.s.debug_timestamp);
 	assert_monitor("set debug-format none", "All extra debug format options disabled.\n", "OK");
