@@ -10,21 +10,22 @@
 #include "stub/conn.h"
 #include "stub/target/live.h"
 
-/* A bare name that is a file here is that file, not one of $PATH; to be freed. */
-static char *program_path(const char *name)
+/* A bare name that is a file here is that file, not one of $PATH. */
+static void find_program(char **name)
 {
 	struct stat st;
-	if (!strchr(name, '/') && stat(name, &st) == 0 && S_ISREG(st.st_mode))
-		return realpath(name, NULL);
-	return strdup(name);
+	char *path;
+
+	if (strchr(*name, '/') || stat(*name, &st) != 0 || !S_ISREG(st.st_mode))
+		return;
+	path = realpath(*name, NULL);
+	if (path)
+		*name = path; /* for the life of the stub, like the rest of the command line */
 }
 
 static struct err *launch(const struct options *o, struct target **ret)
 {
-	char *program = program_path(o->argv[0]);
-	if (!program)
-		return &err_nomem;
-	o->argv[0] = program; /* for the life of the stub: a restart uses it again */
+	find_program(&o->argv[0]);
 	struct live_launch how = {
 		.argv = o->argv,
 		.wrapper = o->wrapper,
