@@ -175,7 +175,7 @@ static struct err *run_status(struct session *s, const char *args, struct buf *o
 		   t->attached ? "attached" : "created");
 	buf_put(out, path.data, path.len);
 	buf_printf(out, "\n%zu thread%s; current %d; stops so far %llu%s\n", threads,
-		   threads == 1 ? "" : "s", s->g_tid, (unsigned long long)t->stops,
+		   threads == 1 ? "" : "s", session_shown_thread(s), (unsigned long long)t->stops,
 		   s->options->read_only ? "; read-only" : "");
 	return NULL;
 }
@@ -191,7 +191,7 @@ static struct err *run_py_bt(struct session *s, const char *args, struct buf *ou
 {
 	const struct space *space;
 	struct err *err = python_space(s, &space);
-	return err ? err : python_bt_text(s->python, space, s->g_tid, args, out);
+	return err ? err : python_bt_text(s->python, space, session_shown_thread(s), args, out);
 }
 
 static struct err *run_py_threads(struct session *s, const char *args, struct buf *out)
@@ -202,7 +202,7 @@ static struct err *run_py_threads(struct session *s, const char *args, struct bu
 		err_drop(err);
 		return err_new(ERR_UNSUPPORTED, "py-threads takes no argument");
 	}
-	return err ? err : python_threads_text(s->python, space, s->g_tid, out);
+	return err ? err : python_threads_text(s->python, space, session_shown_thread(s), out);
 }
 
 /* clang-format off */

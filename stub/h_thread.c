@@ -25,6 +25,7 @@ static bool set_general(struct session *s, const struct rsp_thread_id *id)
 	else if (!target_has_thread(s->target, tid))
 		return false;
 	s->g_tid = tid;
+	s->asked_tid = 0;
 	return true;
 }
 
@@ -68,11 +69,14 @@ static struct err *parse_one_thread(struct session *s, struct rsp_cursor *args, 
 
 HANDLER(h_thread_alive)
 {
+	struct session *s = session;
 	pid_t tid;
-	struct err *err = parse_one_thread(session, args, &tid);
-	if (!err)
-		buf_puts(out, "OK");
-	return err;
+	struct err *err = parse_one_thread(s, args, &tid);
+	if (err)
+		return err;
+	s->asked_tid = tid;
+	buf_puts(out, "OK");
+	return NULL;
 }
 
 /* The longest id: a comma, "p", two numbers and a dot. */

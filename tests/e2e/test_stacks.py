@@ -46,7 +46,7 @@ def _(t, python, gdb):
     out = t.gdb(gdb, t.serve(pid=program.pid), "info threads")
     lines = out["info threads"].splitlines()
     for stack in stacks:
-        mine = [line for line in lines if re.search(r"Thread (\d+\.)?%d\b" % stack["tid"], line)]
+        mine = [line for line in lines if re.search(r"Thread (\d+\.)?%d[ )]" % stack["tid"], line)]
         t.equal(len(mine), 1, "lines of thread %d (%s) in:\n%s"
                 % (stack["tid"], stack["name"], out["info threads"]))
         top = stack["frames"][0]

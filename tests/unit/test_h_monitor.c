@@ -157,6 +157,19 @@ Test(monitor, status_says_what_is_debugged, .init = setup, .fini = teardown)
 	assert_monitor("status", "No process.\n", "OK");
 }
 
+Test(monitor, speaks_of_the_thread_the_user_looks_at, .init = setup, .fini = teardown)
+{
+	_cleanup_buf_ struct buf printed = { 0 };
+
+	fake_add_thread(&bench.fake, 0x77);
+	assert_answer(&bench, "Hg1a2b", "OK");
+	assert_answer(&bench, "T77", "OK");
+	cr_expect_not_null(strstr(monitor("status", &printed), "current 119"));
+	cr_expect_eq(bench.s.g_tid, FAKE_PID, "registers and memory stay those of Hg");
+	assert_answer(&bench, "Hg1a2b", "OK");
+	cr_expect_not_null(strstr(monitor("status", &printed), "current 6699"));
+}
+
 Test(monitor, what_fails_says_why_and_is_no_protocol_error, .init = setup, .fini = teardown)
 {
 	_cleanup_buf_ struct buf printed = { 0 };
