@@ -217,7 +217,11 @@ static struct err *find_dynamic(struct mem *m, const struct phdrs *p, uint64_t *
 	return NULL;
 }
 
-/* What ld.so left in DT_DEBUG; 0: nothing, it has not run or there is none. */
+/*
+ * What ld.so left in DT_DEBUG; 0: it has not run yet.  Without the entry gdb
+ * must get an error, as from gdbserver: it then looks for the list by itself,
+ * and finds one where ld.so was run as a command (gdb.server/solib-list.exp).
+ */
 static struct err *find_r_debug(const struct qxfer_ctx *ctx, uint64_t *ret)
 {
 	struct mem *m = &ctx->target->mem;
@@ -225,21 +229,20 @@ static struct err *find_r_debug(const struct qxfer_ctx *ctx, uint64_t *ret)
 	uint64_t dynamic = 0;
 	Elf64_Dyn entry;
 
-	*ret = 0;
 	struct err *err = find_phdrs(ctx, &phdrs);
-	if (err || !phdrs.addr)
-		return err;
-	err = find_dynamic(m, &phdrs, &dynamic);
+	if (!err && phdrs.addr)
+		err = find_dynamic(m, &phdrs, &dynamic);
 	for (unsigned int i = 0; !err && dynamic && i < DYNAMIC_MAX; i++) {
 		err = mem_read(m, dynamic + i * sizeof(entry), &entry, sizeof(entry));
 		if (err || entry.d_tag == DT_NULL)
 			break;
 		if (entry.d_tag == DT_DEBUG) {
 			*ret = entry.d_un.d_ptr;
-			break;
+			return NULL;
 		}
 	}
-	return err;
+	return err ? err
+		   : err_new(ERR_NOT_FOUND, "the program has no DT_DEBUG: it is statically linked");
 }
 
 /* gdb's "lmid=HEX;start=HEX;prev=HEX": only what is new. Other keys may come. */

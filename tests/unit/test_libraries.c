@@ -122,7 +122,7 @@ Test(libraries, a_malformed_annex_is_an_error)
 	}
 }
 
-Test(libraries, before_ld_so_has_run_and_without_it_the_list_is_empty)
+Test(libraries, before_ld_so_has_run_the_list_is_empty)
 {
 	uint64_t *r_debug = at(RDEBUG);
 	r_debug[0] = 0;
@@ -134,11 +134,20 @@ Test(libraries, before_ld_so_has_run_and_without_it_the_list_is_empty)
 	((Elf64_Dyn *)at(DYNAMIC))[1].d_un.d_ptr = 0;
 	mem_invalidate(&b.fake.target.mem);
 	assert_answer(&b, ALL, EMPTY);
-	((Elf64_Phdr *)at(PHDR))[1].p_type = PT_LOAD; /* statically linked */
+}
+
+/* Not an empty list: gdb shall look for itself. */
+Test(libraries, a_program_without_dt_debug_has_no_list)
+{
+	static const char *const why = "E.the program has no DT_DEBUG: it is statically linked";
+	ask(&b, "qSupported:error-message+");
+	((Elf64_Dyn *)at(DYNAMIC))[1].d_tag = DT_NULL;
+	assert_answer(&b, ALL, why);
+	((Elf64_Phdr *)at(PHDR))[1].p_type = PT_LOAD;
 	mem_invalidate(&b.fake.target.mem);
-	assert_answer(&b, ALL, EMPTY);
+	assert_answer(&b, ALL, why);
 	b.fake.auxv = NULL;
-	assert_answer(&b, ALL, EMPTY);
+	assert_answer(&b, ALL, why);
 }
 
 Test(libraries, other_namespaces_follow_with_their_own_lmid)
