@@ -283,7 +283,7 @@ class Test:
         marks = ["<<%d>>" % i for i in range(len(commands))]
         args = ["-batch", "-ex", "set width 0"]
         if server:
-            args += ["-ex", "target %s localhost:%d" % (remote, server.port)]
+            args += ["-ex", "target %s 127.0.0.1:%d" % (remote, server.port)]
         for mark, command in zip(marks, commands):
             args += ["-ex", "echo \\n%s\\n" % mark, "-ex", command]
         args += ["-ex", "echo \\n<<end>>\\n"]
@@ -310,7 +310,7 @@ class Test:
         try:
             g.until(re.escape(PROMPT))
             if server:
-                g.command("target %s localhost:%d" % (remote, server.port))
+                g.command("target %s 127.0.0.1:%d" % (remote, server.port))
             yield g
             if g.running():
                 g.send("quit\n")
