@@ -33,9 +33,10 @@ static bool signal_in(const uint8_t *set, int signo)
 	return set && signo > 0 && signo < 128 && (set[signo / 8] >> (signo % 8) & 1);
 }
 
+/* While a thread steps the client wants to know of a handler that it would step into. */
 static void on_signal(struct live *l, struct lwp *p, int signo)
 {
-	if (!signal_in(l->target.pass_signals, signo)) {
+	if (p->stepping || !signal_in(l->target.pass_signals, signo)) {
 		set_event(p, STOP_SIGNAL, signo);
 		return;
 	}
@@ -216,6 +217,25 @@ static bool is_stop_signal(int signo)
 	return signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
 }
 
+/*
+ * A stop comes before a trap that the thread has run into already.  That trap
+ * must be had now: by the next resume its breakpoint may be gone, and the pc
+ * would stay behind it.
+ */
+static bool trap_is_due(struct live *l, struct lwp *p)
+{
+	struct __ptrace_peeksiginfo_args args = { .nr = 16 };
+	siginfo_t queue[16];
+
+	if (!l->points.n && !p->stepping && !x86_dregs_any(&l->dregs))
+		return false;
+	long n = ptrace(PTRACE_PEEKSIGINFO, p->tid, &args, queue);
+	for (long i = 0; i < n; i++)
+		if (queue[i].si_signo == SIGTRAP && queue[i].si_code > 0)
+			return true;
+	return false;
+}
+
 /* PTRACE_EVENT_STOP: the answer to PTRACE_INTERRUPT, a birth, or job control. */
 static void on_event_stop(struct live *l, struct lwp *p, int signo)
 {
@@ -223,6 +243,12 @@ static void on_event_stop(struct live *l, struct lwp *p, int signo)
 	if (p->job_stopped && l->phase == LIVE_RUNNING && p->resumed) {
 		/* It stays in the job-control stop, and may be woken by SIGCONT. */
 		if (ptrace(PTRACE_LISTEN, p->tid, NULL, NULL) == 0)
+			p->stopped = false;
+		return;
+	}
+	if (l->phase == LIVE_STOPPING && trap_is_due(l, p)) {
+		/* It does not get to run: the signal stops it at once. */
+		if (ptrace(PTRACE_CONT, p->tid, NULL, NULL) == 0)
 			p->stopped = false;
 		return;
 	}

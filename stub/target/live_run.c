@@ -245,6 +245,14 @@ static void go_on(struct live *l)
 			live_continue_lwp(l, p, p->deliver);
 }
 
+/* Its death is told by SIGCHLD alone, while threads of it live on. */
+static void check_leader(struct live *l)
+{
+	struct lwp *leader = lwp_find(l, l->target.pid);
+	if (leader && leader->resumed && !leader->stopped && !leader->zombie)
+		(void)notice_zombie_leader(l, leader);
+}
+
 static bool worth_stopping(struct live *l)
 {
 	return l->exited || choose(l) || !any_resumed(l) || l->interrupt;
@@ -258,6 +266,8 @@ static struct err *live_next_event(struct target *t, struct stop_event *ret, boo
 	if (l->phase == LIVE_STOPPED)
 		return NULL;
 	live_drain(l);
+	if (l->phase == LIVE_RUNNING)
+		check_leader(l);
 	if (l->phase == LIVE_RUNNING && worth_stopping(l))
 		live_ask_to_stop(l);
 	if (l->phase != LIVE_STOPPING)

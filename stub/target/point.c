@@ -91,8 +91,9 @@ static void visit(const struct points *ps, uint64_t addr, size_t len,
 
 static void hide_byte(struct point *p, size_t k, uint8_t trap, uint8_t *at)
 {
-	(void)trap;
-	*at = p->saved[k];
+	/* Something else is there: the memory was mapped anew, and no trap is in it. */
+	if (*at == trap)
+		*at = p->saved[k];
 }
 
 static void merge_byte(struct point *p, size_t k, uint8_t trap, uint8_t *at)

@@ -41,7 +41,7 @@ Test(point, a_wide_trap_is_hidden_at_both_edges)
 {
 	struct points ps = { .insn = wide_trap, .len = 4 };
 	const uint8_t saved[4] = { 1, 2, 3, 4 };
-	uint8_t tail[2] = { 0xff, 0xff }, head[2] = { 0xff, 0xff };
+	uint8_t tail[2] = { 0x20, 0xd4 }, head[2] = { 0xff, 0x00 };
 
 	add(&ps, 0x1000, saved);
 	points_hide(&ps, 0x1002, tail, 2);
@@ -63,8 +63,20 @@ Test(point, a_trap_at_either_end_of_the_address_space_is_no_special_case)
 	add(&ps, UINT64_MAX, &(uint8_t){ 2 });
 	points_hide(&ps, UINT64_MAX, &byte, 1);
 	cr_assert_eq(byte, 2);
+	byte = 0xcc;
 	points_hide(&ps, 0, &byte, 1);
 	cr_assert_eq(byte, 1);
+	points_deinit(&ps);
+}
+
+Test(point, memory_that_was_mapped_anew_is_shown_as_it_is)
+{
+	struct points ps = { .insn = trap, .len = 1 };
+	uint8_t byte = 0x90;
+
+	add(&ps, 0x1000, &(uint8_t){ 0x55 });
+	points_hide(&ps, 0x1000, &byte, 1);
+	cr_assert_eq(byte, 0x90);
 	points_deinit(&ps);
 }
 
