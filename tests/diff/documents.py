@@ -142,7 +142,7 @@ def truth(names):
 
 
 def avx512(name):
-    """A register that gdbserver before 14 reads where Intel's processors have it, on any."""
+    """A register that gdbserver 13 reads where Intel's processors have it, on any."""
     number = re.match(r"(?:[xy]mm(\d+)h?$|zmm|k\d)", name)
     return bool(number) and (number.group(1) is None or int(number.group(1)) >= 16)
 
