@@ -36,6 +36,12 @@ static bool signal_in(const uint8_t *set, int signo)
 /* While a thread steps the client wants to know of a handler that it would step into. */
 static void on_signal(struct live *l, struct lwp *p, int signo)
 {
+	if (p->sent == signo) {
+		p->sent = 0;
+		p->deliver = signo;
+		quiet_stop(l, p);
+		return;
+	}
 	if (p->stepping || !signal_in(l->target.pass_signals, signo)) {
 		set_event(p, STOP_SIGNAL, signo);
 		return;
@@ -259,6 +265,7 @@ static void on_stopped(struct live *l, struct lwp *p, int status)
 {
 	p->stopped = true;
 	p->asked = false;
+	p->signal_stop = STATUS_EVENT(status) == 0;
 	switch (STATUS_EVENT(status)) {
 	case PTRACE_EVENT_CLONE:
 		on_clone(l, p);

@@ -24,6 +24,8 @@ struct lwp {
 	bool resumed;	  /* the client wants it to run */
 	bool job_stopped; /* in a group stop (SIGSTOP and its like) that we did not undo */
 	bool stepping;	  /* and by single steps */
+	bool signal_stop; /* in a signal-delivery-stop, the only one that takes a signal along */
+	int sent;	  /* signal that we sent for the client; passed on when it arrives */
 	uint64_t range_start, range_end;
 	int deliver;	 /* signal to inject when it next runs */
 	int last_signal; /* reported to the client, who has not said what becomes of it */
@@ -127,6 +129,8 @@ void live_drain(struct live *l);
 extern const struct target_run_ops live_run_ops;
 /* Lets a stopped thread go on as it was going. */
 void live_continue_lwp(struct live *l, struct lwp *p, int signo);
+/* The signal to leave a stop with; what the stop does not take along is sent instead. */
+int live_take_signal(struct live *l, struct lwp *p, int signo);
 void live_ask_to_stop(struct live *l);
 bool live_all_stopped(struct live *l);
 /* Blocks until every thread has stopped. */

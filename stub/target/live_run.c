@@ -3,16 +3,28 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "stub/target/live_priv.h"
 
 #define STOP_TIMEOUT_MS 10000
 
+int live_take_signal(struct live *l, struct lwp *p, int signo)
+{
+	if (!signo || p->signal_stop)
+		return signo;
+	if (syscall(SYS_tgkill, l->target.pid, p->tid, signo) == 0)
+		p->sent = signo;
+	return 0;
+}
+
 void live_continue_lwp(struct live *l, struct lwp *p, int signo)
 {
 	live_sync_dregs(l, p);
+	signo = live_take_signal(l, p, signo);
 	/* A thread that is killed meanwhile cannot go on; its exit tells. */
 	if (p->job_stopped && !p->stepping && !signo)
 		(void)ptrace(PTRACE_LISTEN, p->tid, NULL, NULL);
@@ -315,8 +327,9 @@ static struct err *live_detach(struct target *t, int signo)
 	for (struct lwp *p = l->first, *next; p; p = next) {
 		next = p->next;
 		live_clear_dregs(p);
-		(void)ptrace(PTRACE_DETACH, p->tid, NULL,
-			     (long)(signo && p->tid == t->pid ? signo : parting_signal(l, p)));
+		int with = signo && p->tid == t->pid ? signo : parting_signal(l, p);
+		with = live_take_signal(l, p, with);
+		(void)ptrace(PTRACE_DETACH, p->tid, NULL, (long)with);
 		lwp_remove(l, p);
 	}
 	l->phase = LIVE_STOPPED;
