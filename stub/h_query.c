@@ -129,8 +129,11 @@ static struct err *parse_signals(struct rsp_cursor *args, uint8_t ret[SIGNAL_BYT
 	while (cur_token(args, ';', &one)) {
 		if (!cur_hex(&one, &number) || !cur_end(&one))
 			return err_new(ERR_PROTO, "malformed list of signals");
-		/* The client lists every number it knows, and Linux lacks some. */
-		if (rsp_signal_to_linux(number, &signo))
+		/*
+		 * The client lists every number it knows, and Linux lacks some.  Of
+		 * two for one signal (POLL and IO) the one that we report counts.
+		 */
+		if (rsp_signal_to_linux(number, &signo) && rsp_signal_from_linux(signo) == number)
 			bits[signo / 8] |= (uint8_t)(1u << signo % 8);
 	}
 	memcpy(ret, bits, sizeof(bits));

@@ -97,6 +97,10 @@ Test(h_query, lists_of_signals_arrive_in_linux_numbers)
 	cr_assert_not(has_signal(b.s.pass_signals, SIGUSR2));
 	assert_answer(&b, "QPassSignals:e;zz", "E01");
 	cr_assert(has_signal(b.s.pass_signals, SIGUSR1), "a bad list changes nothing");
+	/* SIGPOLL is SIGIO here, and that one is not in the list. */
+	assert_answer(&b, "QPassSignals:21", "OK");
+	cr_assert_not(has_signal(b.s.pass_signals, SIGIO));
+	assert_answer(&b, "QPassSignals:e", "OK");
 	assert_answer(&b, "QPassSignals:", "OK");
 	cr_assert_not(has_signal(b.s.pass_signals, SIGUSR1));
 	assert_answer(&b, "QProgramSignals:0;ffffffffffffffff;f", "OK");
