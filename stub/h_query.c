@@ -37,6 +37,8 @@ HANDLER(h_qxfer)
 
 	if (!cur_char(args, ':'))
 		return err_new(ERR_UNSUPPORTED, "qXfer");
+	struct rsp_cursor object = *args;
+	s->described |= cur_literal(&object, "features:");
 	return qxfer_handle(&s->qxfer, &ctx, args, RSP_PACKET_MAX, out);
 }
 

@@ -58,7 +58,8 @@ HANDLER(h_read_regs)
 	pid_t tid;
 
 	struct err *err = pick_thread(s, args, &tid);
-	for (uint16_t i = 0; !err && i < s->target->arch->nregs; i++)
+	uint16_t n = s->described ? s->target->arch->nregs : s->target->arch->plain_nregs;
+	for (uint16_t i = 0; !err && i < n; i++)
 		err = put_reg(s, tid, i, out);
 	return err;
 }
