@@ -48,6 +48,8 @@ HANDLER(h_detach)
 
 static struct err *kill_process(struct session *s)
 {
+	if (s->options->read_only && s->target->attached)
+		return err_new(ERR_STATE, "the stub is read-only");
 	fprintf(stderr, "Killing process(es): %d\n", s->target->pid);
 	return s->target->run->kill(s->target);
 }
@@ -61,6 +63,8 @@ HANDLER(h_kill)
 	s->no_reply = true; /* k has none */
 	if (s->target->pid > 0 && s->target->run) {
 		struct err *err = kill_process(s);
+		if (err_catch(&err, ERR_STATE))
+			err = s->target->run->detach(s->target, 0);
 		err_drop(err); /* and no way to tell */
 	}
 	process_gone(s);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Resuming and stopping. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,10 +40,22 @@ static struct err *resume(struct session *s, const struct resume_action *actions
 	return NULL;
 }
 
-static struct err *convert_signal(unsigned int number, int *ret)
+/*
+ * Who may only look may give back the signal that stopped it, and no other.  A
+ * trap is mostly our own doing.
+ */
+static bool may_deliver(const struct session *s, int signo)
+{
+	return !s->options->read_only || !signo ||
+	       (s->stop.kind == STOP_SIGNAL && signo == s->stop.signo && signo != SIGTRAP);
+}
+
+static struct err *convert_signal(const struct session *s, unsigned int number, int *ret)
 {
 	if (!rsp_signal_to_linux(number, ret))
 		return err_new(ERR_PROTO, "no signal %u on this system", number);
+	if (!may_deliver(s, *ret))
+		return err_new(ERR_STATE, "the stub is read-only");
 	return NULL;
 }
 
@@ -72,7 +85,7 @@ static struct err *convert(struct session *s, const struct rsp_vcont *from,
 	default:
 		ret->kind = RESUME_CONT;
 	}
-	return convert_signal(from->signo, &ret->signo);
+	return convert_signal(s, from->signo, &ret->signo);
 }
 
 HANDLER(h_vcont)
@@ -129,6 +142,8 @@ static struct err *set_pc(struct session *s, struct rsp_cursor *args)
 		return NULL;
 	if (!cur_hex(args, &addr) || !cur_end(args))
 		return err_new(ERR_PROTO, "malformed address");
+	if (s->options->read_only)
+		return err_new(ERR_STATE, "the stub is read-only");
 	memcpy(value, &addr, sizeof(addr));
 	return target_reg_set(s->target, s->g_tid, s->target->arch->pc, value);
 }
@@ -142,7 +157,7 @@ static struct err *continue_or_step(struct session *s, struct rsp_cursor *args, 
 	if (with_signal && (!cur_hex(args, &number) || number > RSP_SIGNAL_UNKNOWN ||
 			    (!cur_char(args, ';') && !cur_end(args))))
 		return err_new(ERR_PROTO, "malformed signal");
-	struct err *err = convert_signal((unsigned int)number, &signo);
+	struct err *err = convert_signal(s, (unsigned int)number, &signo);
 	if (!err)
 		err = set_pc(s, args);
 	if (!err)

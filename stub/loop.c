@@ -16,8 +16,8 @@ struct loop {
 	struct listener *listener;
 	struct conn conn;
 	int epoll, signals;
-	bool open; /* a client is connected */
-	bool want_write;
+	bool open;	   /* a client is connected */
+	uint32_t interest; /* what of the client we wait for */
 	bool quit;
 };
 
@@ -52,15 +52,22 @@ static bool one_descriptor(const struct loop *lp)
 	return lp->conn.in == lp->conn.out;
 }
 
-static void watch_output(struct loop *lp, bool on)
+/* Wakes for what can be done: not for input while the peer reads none of its replies. */
+static void watch_client(struct loop *lp, bool in, bool out)
 {
-	if (lp->want_write == on)
+	uint32_t input = in ? EPOLLIN : 0u, output = out ? EPOLLOUT : 0u;
+	bool had_output = lp->interest & EPOLLOUT;
+
+	if (lp->interest == (input | output))
 		return;
-	lp->want_write = on;
-	if (one_descriptor(lp))
-		watch(lp, EPOLL_CTL_MOD, lp->conn.in, EPOLLIN | (on ? EPOLLOUT : 0u), TAG_IN);
-	else
-		watch(lp, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, lp->conn.out, EPOLLOUT, TAG_OUT);
+	lp->interest = input | output;
+	if (one_descriptor(lp)) {
+		watch(lp, EPOLL_CTL_MOD, lp->conn.in, input | output, TAG_IN);
+		return;
+	}
+	watch(lp, EPOLL_CTL_MOD, lp->conn.in, input, TAG_IN);
+	if (had_output != out)
+		watch(lp, out ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, lp->conn.out, EPOLLOUT, TAG_OUT);
 }
 
 static void close_client(struct loop *lp)
@@ -68,8 +75,8 @@ static void close_client(struct loop *lp)
 	struct session *s = lp->session;
 	struct options const *o = s->options;
 
+	watch_client(lp, false, false);
 	watch(lp, EPOLL_CTL_DEL, lp->conn.in, 0, TAG_IN);
-	watch_output(lp, false);
 	conn_close(&lp->conn);
 	lp->open = false;
 	session_close(s);
@@ -88,7 +95,7 @@ static void open_client(struct loop *lp)
 	if (lp->open || !conn_accept(lp->listener, &lp->conn))
 		return;
 	lp->open = true;
-	lp->want_write = false;
+	lp->interest = EPOLLIN;
 	if (lp->listener->fd >= 0)
 		watch(lp, EPOLL_CTL_DEL, lp->listener->fd, 0, TAG_LISTEN);
 	watch(lp, EPOLL_CTL_ADD, lp->conn.in, EPOLLIN, TAG_IN);
@@ -115,9 +122,22 @@ static void flush(struct loop *lp)
 			break;
 		done += (size_t)n;
 	}
-	memmove(tx->data, tx->data + done, tx->len - done);
+	if (done)
+		memmove(tx->data, tx->data + done, tx->len - done);
 	tx->len -= done;
-	watch_output(lp, tx->len > 0);
+	watch_client(lp, session_wants_input(lp->session), tx->len > 0);
+}
+
+/* Requests that waited for their replies to find room. */
+static void answer(struct loop *lp)
+{
+	size_t waiting;
+
+	do {
+		waiting = lp->session->rx.len;
+		session_feed(lp->session, NULL, 0);
+		flush(lp);
+	} while (lp->session->rx.len < waiting);
 }
 
 static void read_client(struct loop *lp)
@@ -171,7 +191,7 @@ static void serve(struct loop *lp)
 			handle(lp, &ev[i]);
 		if (!lp->open)
 			continue;
-		flush(lp);
+		answer(lp);
 		if (lp->session->end)
 			close_client(lp);
 	}

@@ -239,3 +239,26 @@ Test(h_thread, extra_info_is_the_name_in_hex)
 	assert_answer(&b, "qThreadExtraInfo", "E01");
 	bench_deinit(&b);
 }
+
+Test(read_only, nothing_that_is_asked_changes_the_process)
+{
+	static const char *const packets[] = {
+		"M1000,1:00", "X1000,1:a", "G00",	   "P0=0000000000000000",
+		"Z0,1000,1",  "z0,1000,1", "c1000",	   "s1000",
+		"C0b",	      "S0b",	   "vCont;C0b:-1", "vCont;S0b:-1",
+		"vKill;1a2b",
+	};
+	static const uint8_t memory[16];
+	const struct fake_region region = { 0x1000, memory, sizeof(memory) };
+	struct bench b;
+	bench_init(&b, &region, 1);
+	b.options.read_only = true;
+	b.fake.target.attached = true;
+	for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++)
+		assert_answer(&b, packets[i], "E01");
+	cr_assert_eq(b.fake.resumes, 0);
+	cr_assert_not(b.fake.killed);
+	wire_send(&b.s, "k", 1);
+	cr_assert(b.fake.detached && !b.fake.killed);
+	bench_deinit(&b);
+}
