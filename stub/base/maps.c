@@ -27,8 +27,9 @@ static struct err *parse_line(const char *line, struct map *ret)
 	unsigned int major = 0, minor = 0;
 	int path_at = 0;
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &ret->start,
-		   &ret->end, perms, &ret->offset, &major, &minor, &ret->inode, &path_at) < 7 ||
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n",
+		   &ret->start, &ret->end, perms, &ret->offset, &major, &minor, &ret->inode,
+		   &path_at) < 7 ||
 	    ret->end <= ret->start)
 		return err_new(ERR_BAD_DATA, "unexpected line in maps: %.60s", line);
 	ret->prot = parse_prot(perms);
