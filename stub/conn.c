@@ -104,8 +104,6 @@ static struct err *listen_tcp(const char *comm, struct listener *ret)
 			       gai_strerror(gai));
 	err = bind_one(list, &ret->fd);
 	freeaddrinfo(list);
-	if (!err)
-		fprintf(stderr, "Listening on port %d\n", bound_port(ret->fd));
 	return err;
 }
 
@@ -134,7 +132,6 @@ static struct err *listen_unix(const char *path, struct listener *ret)
 	}
 	ret->fd = fd;
 	ret->unlink_path = strdup(path);
-	fprintf(stderr, "Listening on %s\n", path);
 	return NULL;
 }
 
@@ -154,7 +151,6 @@ static struct err *adopt_fd(const char *number, struct listener *ret)
 		ret->fd = (int)fd;
 	else
 		ret->in = ret->out = (int)fd;
-	fprintf(stderr, "Listening on descriptor %ld\n", fd);
 	return NULL;
 }
 
@@ -170,7 +166,6 @@ static struct err *open_device(const char *path, struct listener *ret)
 		(void)tcsetattr(fd, TCSANOW, &tio);
 	}
 	ret->in = ret->out = fd;
-	fprintf(stderr, "Remote debugging using %s\n", path);
 	return NULL;
 }
 
@@ -180,7 +175,6 @@ struct err *listener_open(const char *comm, struct listener *ret)
 	if (conn_is_stdio(comm)) {
 		ret->in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 		ret->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-		fprintf(stderr, "Remote debugging using stdio\n");
 		return NULL;
 	}
 	if (strncmp(comm, "unix:", 5) == 0)
@@ -190,6 +184,20 @@ struct err *listener_open(const char *comm, struct listener *ret)
 	if (comm[0] == '/')
 		return open_device(comm, ret);
 	return listen_tcp(comm, ret);
+}
+
+void listener_announce(const struct listener *l, const char *comm)
+{
+	if (conn_is_stdio(comm))
+		fprintf(stderr, "Remote debugging using stdio\n");
+	else if (l->unlink_path)
+		fprintf(stderr, "Listening on %s\n", l->unlink_path);
+	else if (strncmp(comm, "fd:", 3) == 0)
+		fprintf(stderr, "Listening on descriptor %s\n", comm + 3);
+	else if (l->fd < 0)
+		fprintf(stderr, "Remote debugging using %s\n", comm);
+	else
+		fprintf(stderr, "Listening on port %d\n", bound_port(l->fd));
 }
 
 void listener_close(struct listener *l)

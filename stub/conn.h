@@ -18,8 +18,10 @@ struct listener {
 	char *unlink_path; /* unix:PATH, removed at close; owned */
 };
 
-/* Opens what @comm names and says "Listening on ..." on stderr. */
+/* Opens what @comm names; clients may connect from now on. */
 struct err *listener_open(const char *comm, struct listener *ret) MUST_CHECK;
+/* Says "Listening on ..." on stderr, which scripts wait for. */
+void listener_announce(const struct listener *l, const char *comm);
 void listener_close(struct listener *l);
 
 bool conn_is_stdio(const char *comm);

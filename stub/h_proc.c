@@ -102,7 +102,12 @@ HANDLER(h_restart)
 	if (!s->extended || s->options->mode != MODE_LAUNCH)
 		return err_new(ERR_UNSUPPORTED, "R");
 	s->no_reply = true;
-	struct err *err = target_open(s->options, &fresh);
+	/* The old one first: both would be ours to wait for. */
+	struct err *err = s->target->pid > 0 ? kill_process(s) : NULL;
+	err_drop(err);
+	s->stop = (struct stop_event){ .kind = STOP_EXITED };
+	s->g_tid = 0;
+	err = target_open(s->options, &fresh);
 	if (err) {
 		fprintf(stderr, "%s\n", err->msg);
 		err_drop(err);

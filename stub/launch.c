@@ -31,6 +31,7 @@ static struct err *launch(const struct options *o, struct target **ret)
 		.wrapper = o->wrapper,
 		.keep_aslr = o->keep_aslr,
 		.no_shell = o->no_startup_shell,
+		.signals = &o->inherit,
 		.stdin_null = conn_is_stdio(o->comm),
 	};
 	struct err *err = live_launch(&how, ret);
@@ -44,7 +45,7 @@ static struct err *attach(const struct options *o, struct target **ret)
 	struct err *err = live_attach(o->pid, ret);
 	if (err) {
 		struct err *whole =
-			err_new(err->code, "cannot attach to process %d: %s", o->pid, err->msg);
+			err_new(err->code, "Cannot attach to process %d: %s", o->pid, err->msg);
 		err_drop(err);
 		return whole;
 	}

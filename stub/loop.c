@@ -32,12 +32,19 @@ static void our_signals(sigset_t *set)
 	sigaddset(set, SIGHUP);
 }
 
-void loop_block_signals(void)
+void loop_block_signals(struct live_signals *inherited)
 {
 	sigset_t set;
 	our_signals(&set);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_BLOCK, &set, &inherited->mask);
+	inherited->ignores_pipe = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
+}
+
+/* nohup and the shell's & ask for it. */
+static bool is_ignored(int signo)
+{
+	struct sigaction sa;
+	return sigaction(signo, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN;
 }
 
 /* Files that epoll does not take (a regular file as stdin) are always ready; nobody uses them so. */
@@ -156,7 +163,7 @@ static void read_signals(struct loop *lp)
 	struct signalfd_siginfo info;
 
 	while (read(lp->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		if (info.ssi_signo != SIGCHLD)
+		if (info.ssi_signo != SIGCHLD && !is_ignored((int)info.ssi_signo))
 			lp->quit = true;
 	session_target_event(lp->session);
 }
@@ -184,9 +191,11 @@ static void serve(struct loop *lp)
 	struct epoll_event ev[8];
 
 	while (!lp->quit) {
-		int n = epoll_wait(lp->epoll, ev, 8, -1);
+		int n = epoll_wait(lp->epoll, ev, 8, session_wait_ms(lp->session));
 		if (n < 0 && errno != EINTR)
 			break;
+		if (n == 0)
+			session_target_event(lp->session);
 		for (int i = 0; i < n; i++)
 			handle(lp, &ev[i]);
 		if (!lp->open)

@@ -6,8 +6,11 @@
 #include "stub/conn.h"
 #include "stub/session.h"
 
-/* Signals the loop takes as events; to be blocked before any child is started. */
-void loop_block_signals(void);
+/*
+ * Blocks the signals that the loop takes as events, before any child is started.
+ * *inherited is how our own parent had set them.
+ */
+void loop_block_signals(struct live_signals *inherited);
 
 /*
  * Serves clients, one after another, until the last one is done, or a signal

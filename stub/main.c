@@ -49,15 +49,17 @@ static int serve(const struct options *o)
 	struct target *target;
 	struct session session;
 
-	struct err *err = target_open(o, &target);
+	/* First, so that nothing is started for a port that is busy. */
+	struct err *err = listener_open(o->comm, &listener);
 	if (err)
 		return fail_exiting(err);
-	pid_t child = o->mode == MODE_LAUNCH ? target->pid : 0;
-	err = listener_open(o->comm, &listener);
+	err = target_open(o, &target);
 	if (err) {
-		target_close(target);
+		listener_close(&listener);
 		return fail_exiting(err);
 	}
+	listener_announce(&listener, o->comm);
+	pid_t child = o->mode == MODE_LAUNCH ? target->pid : 0;
 	session_init(&session, target, o);
 	if (o->remote_debug)
 		session.trace = open_trace(o);
@@ -110,7 +112,7 @@ int main(int argc, char **argv)
 	case MODE_STACKS:
 		return stacks(&o);
 	default:
-		loop_block_signals();
+		loop_block_signals(&o.inherit);
 		return serve(&o);
 	}
 }

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "stub/target/live.h"
+
 enum mode { MODE_LAUNCH, MODE_ATTACH, MODE_STACKS, MODE_HELP, MODE_VERSION };
 
 struct options {
@@ -27,6 +29,7 @@ struct options {
 	const char *debug_file;
 	const char *disable_packets[16]; /* --disable-packet=NAME */
 	unsigned int ndisabled;
+	struct live_signals inherit; /* as we were started with, for what we start */
 };
 
 /*

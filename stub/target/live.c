@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <unistd.h>
 
 #include "stub/target/live_priv.h"
 
@@ -17,6 +18,7 @@ static void live_destroy(struct target *t)
 	while (l->first)
 		lwp_remove(l, l->first);
 	proc_close(l);
+	free(l->early);
 	points_deinit(&l->points);
 	arch_free(l->made_arch);
 	target_deinit(t);
@@ -59,7 +61,7 @@ struct err *live_new(pid_t pid, struct live **ret)
 		.arch = &arch_x86_64,
 		.pid = pid,
 		.stops = 1,
-		.epoch = 1,
+		.epoch = ((uint64_t)pid << 32) + 1, /* no two processes' are equal */
 	};
 	l->points.insn = l->target.arch->bp_insn;
 	l->points.len = l->target.arch->bp_len;
@@ -76,8 +78,41 @@ struct err *live_open_image(struct live *l)
 {
 	struct err *err = proc_open(l);
 	if (!err)
-		err = live_detect_arch(l, l->target.pid);
+		err = live_detect_arch(l, proc_living(l));
 	return err;
+}
+
+/* A first thread that has ended before the others stands in the table all the same. */
+static struct err *add_dead_leader(struct live *l)
+{
+	struct lwp *p = lwp_add(l, l->target.pid);
+	if (!p)
+		return &err_nomem;
+	p->zombie = l->leader_untraced = true;
+	return NULL;
+}
+
+static bool has_other_threads(pid_t pid)
+{
+	return proc_status_field(pid, "Threads") > 1;
+}
+
+static struct err *refused(struct live *l, pid_t tid, int os_errno)
+{
+	char why[96];
+	long tracer;
+
+	if (tid == l->target.pid) {
+		if (proc_state(tid, tid) == 'Z' && has_other_threads(tid))
+			return add_dead_leader(l);
+		proc_explain_denied(tid, os_errno, why, sizeof(why));
+		return err_new(ERR_OS, "%s", why);
+	}
+	/* It has ended, or was born of a thread that we have and so seized by the kernel. */
+	tracer = os_errno == EPERM ? proc_status_field(tid, "TracerPid") : 0;
+	if (tracer > 0 && tracer != getpid())
+		return err_new(ERR_OS, "its thread %d is traced by process %ld", tid, tracer);
+	return NULL;
 }
 
 /* Seizes one thread, unless it is ours already. */
@@ -85,14 +120,8 @@ static struct err *seize(struct live *l, pid_t tid)
 {
 	if (lwp_find(l, tid))
 		return NULL;
-	if (ptrace(PTRACE_SEIZE, tid, NULL, (long)LIVE_OPTIONS) != 0) {
-		/* Gone, or born of a thread that we have and so seized by the kernel. */
-		if (tid != l->target.pid)
-			return NULL;
-		char why[96];
-		proc_explain_denied(tid, errno, why, sizeof(why));
-		return err_new(ERR_OS, "%s", why);
-	}
+	if (ptrace(PTRACE_SEIZE, tid, NULL, (long)LIVE_OPTIONS) != 0)
+		return refused(l, tid, errno);
 	struct lwp *p = lwp_add(l, tid);
 	if (!p) {
 		(void)ptrace(PTRACE_DETACH, tid, NULL, NULL);
@@ -123,7 +152,7 @@ struct err *live_attach(pid_t pid, struct target **ret)
 	if (err)
 		return err;
 	l->target.attached = true;
-	l->phase = LIVE_STOPPING;
+	live_ask_to_stop(l);
 	long leader = proc_status_field(pid, "Tgid");
 	if (leader > 0 && leader != pid)
 		err = err_new(ERR_STATE, "it is a thread of process %ld; attach to that", leader);
@@ -137,9 +166,11 @@ struct err *live_attach(pid_t pid, struct target **ret)
 		live_destroy(&l->target);
 		return err;
 	}
-	/* One that job control stopped runs when the client lets it; detach leaves it stopped. */
-	for (struct lwp *p = l->first; p; p = p->next)
+	/* What job control stopped runs when the client lets it; detach leaves it stopped. */
+	for (struct lwp *p = l->first; p; p = p->next) {
+		l->job_overridden |= p->job_stopped;
 		p->job_stopped = false;
+	}
 	l->phase = LIVE_STOPPED;
 	*ret = &l->target;
 	return NULL;

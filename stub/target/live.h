@@ -6,7 +6,15 @@
 #ifndef STUB_TARGET_LIVE_H
 #define STUB_TARGET_LIVE_H
 
+#include <signal.h>
+
 #include "stub/target/target.h"
+
+/* Signal settings that a program gets from whoever starts it. */
+struct live_signals {
+	sigset_t mask;
+	bool ignores_pipe; /* SIGPIPE */
+};
 
 struct live_launch {
 	char *const *argv;    /* program and arguments */
@@ -15,6 +23,7 @@ struct live_launch {
 	char *const *env;     /* or NULL: ours */
 	bool keep_aslr;
 	bool no_shell; /* exec the program itself, not `$SHELL -c exec program' */
+	const struct live_signals *signals; /* for the program */
 	bool stdin_null; /* our stdin is the client: the inferior gets /dev/null, and stderr to print on */
 };
 

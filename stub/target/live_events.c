@@ -6,11 +6,13 @@
  * A quiet stop is nobody's business.  It leaves the thread stopped when a stop
  * of all is under way, and lets it go on otherwise.
  */
-#include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "stub/target/live_priv.h"
 
@@ -25,6 +27,7 @@ static void quiet_stop(struct live *l, struct lwp *p)
 static void set_event(struct lwp *p, enum stop_kind kind, int signo)
 {
 	p->pending = true;
+	p->step_done = false;
 	p->event = (struct stop_event){ .tid = p->tid, .kind = kind, .signo = signo };
 }
 
@@ -33,16 +36,37 @@ static bool signal_in(const uint8_t *set, int signo)
 	return set && signo > 0 && signo < 128 && (set[signo / 8] >> (signo % 8) & 1);
 }
 
+static bool is_stop_signal(int signo)
+{
+	return signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
+}
+
+/* One that we sent because the client asked for it. */
+static bool take_injected(struct lwp *p, int signo)
+{
+	siginfo_t info;
+
+	if (p->injected != signo || ptrace(PTRACE_GETSIGINFO, p->tid, NULL, &info) != 0 ||
+	    info.si_code != SI_TKILL || info.si_pid != getpid())
+		return false;
+	p->injected = 0;
+	return true;
+}
+
 /* While a thread steps the client wants to know of a handler that it would step into. */
+static bool is_passed(const struct live *l, const struct lwp *p, int signo)
+{
+	return !p->stepping && signal_in(l->target.pass_signals, signo);
+}
+
 static void on_signal(struct live *l, struct lwp *p, int signo)
 {
-	if (p->sent == signo) {
-		p->sent = 0;
-		p->deliver = signo;
-		quiet_stop(l, p);
-		return;
-	}
-	if (p->stepping || !signal_in(l->target.pass_signals, signo)) {
+	struct user_regs_struct r;
+
+	/* Job control may well break a system call off; it does so untraced. */
+	if (!is_stop_signal(signo) && ptrace(PTRACE_GETREGS, p->tid, NULL, &r) == 0)
+		live_hide_interruption(p, &r);
+	if (!take_injected(p, signo) && !is_passed(l, p, signo)) {
 		set_event(p, STOP_SIGNAL, signo);
 		return;
 	}
@@ -80,6 +104,16 @@ static bool on_debug_register(struct live *l, struct lwp *p)
 	return true;
 }
 
+static void on_step(struct live *l, struct lwp *p, uint64_t pc)
+{
+	if (p->stepping && pc >= p->range_start && pc < p->range_end) {
+		quiet_stop(l, p);
+		return;
+	}
+	set_event(p, STOP_SIGNAL, SIGTRAP);
+	p->step_done = p->stepping; /* else the program set the trap flag itself */
+}
+
 static void on_trap(struct live *l, struct lwp *p)
 {
 	siginfo_t info = { 0 };
@@ -89,17 +123,17 @@ static void on_trap(struct live *l, struct lwp *p)
 		return; /* killed meanwhile: its exit is on the way */
 	switch (info.si_code) {
 	case SI_KERNEL: /* int3 on x86 */
-	case TRAP_BRKPT:
 		on_breakpoint_trap(l, p, pc);
 		return;
+	case TRAP_BRKPT: /* the end of a step over a system call, on x86 */
 	case TRAP_TRACE:
 	case TRAP_HWBKPT:
-		if (on_debug_register(l, p))
-			return;
-		if (p->stepping && pc >= p->range_start && pc < p->range_end)
-			quiet_stop(l, p);
-		else
-			set_event(p, STOP_SIGNAL, SIGTRAP);
+		if (!on_debug_register(l, p))
+			on_step(l, p, pc);
+		return;
+	case SIGTRAP: /* a step that entered a signal handler: ptrace_notify() in the kernel */
+		p->in_signal = false;
+		on_step(l, p, pc);
 		return;
 	default: /* sent by somebody */
 		on_signal(l, p, SIGTRAP);
@@ -109,15 +143,18 @@ static void on_trap(struct live *l, struct lwp *p)
 /* A stop that came before the event that announces its thread. */
 static void note_early(struct live *l, pid_t tid, int status)
 {
-	if (!WIFSTOPPED(status))
-		return;
-	if (l->nearly == EARLY_MAX) {
-		/* More than can be in flight: not ours to hold. */
-		(void)ptrace(PTRACE_DETACH, tid, NULL, NULL);
-		return;
+	if (l->nearly == l->early_cap) {
+		size_t cap = l->early_cap ? l->early_cap * 2 : 16;
+		struct early *early = reallocarray(l->early, cap, sizeof(*early));
+		if (!early) {
+			/* Rather untraced than stopped for ever. */
+			(void)ptrace(PTRACE_DETACH, tid, NULL, NULL);
+			return;
+		}
+		l->early = early;
+		l->early_cap = cap;
 	}
-	l->early[l->nearly].tid = tid;
-	l->early[l->nearly++].status = status;
+	l->early[l->nearly++] = (struct early){ tid, status };
 }
 
 static bool take_early(struct live *l, pid_t tid, int *ret)
@@ -140,26 +177,24 @@ static pid_t event_message(struct lwp *p)
 	return (pid_t)msg;
 }
 
-static void on_clone(struct live *l, struct lwp *p)
+static void on_birth(struct live *l, struct lwp *p, pid_t tid)
 {
-	pid_t tid = event_message(p);
 	int status;
 
-	if (tid > 0 && !lwp_find(l, tid)) {
-		struct lwp *born = lwp_add(l, tid);
-		if (born) {
-			born->resumed = p->resumed;
-			/* It stops by itself, once; that stop answers any PTRACE_INTERRUPT. */
-			born->asked = l->phase == LIVE_STOPPING;
-			if (take_early(l, tid, &status))
-				live_handle_status(l, tid, status);
-		}
-	}
-	quiet_stop(l, p);
+	if (lwp_find(l, tid))
+		return;
+	struct lwp *born = lwp_add(l, tid);
+	if (!born)
+		return; /* out of memory: it stays stopped until we end */
+	born->resumed = p->resumed;
+	/* It stops by itself, once; that stop answers any PTRACE_INTERRUPT. */
+	born->asked = l->phase == LIVE_STOPPING;
+	if (take_early(l, tid, &status))
+		live_handle_status(l, tid, status);
 }
 
-/* A new process is not ours: it goes its way, without our traps. */
-static void release_child(struct live *l, pid_t child, bool shares_memory)
+/* A new process is not ours: it goes its way, and our traps are not in it. */
+static void release_child(struct live *l, pid_t child, uint64_t flags)
 {
 	int status = 0;
 
@@ -167,47 +202,80 @@ static void release_child(struct live *l, pid_t child, bool shares_memory)
 		return;
 	if (!WIFSTOPPED(status))
 		return;
-	live_lift_points(l, shares_memory ? l->target.pid : child);
+	if (!(flags & CLONE_VM)) {
+		live_clean_child(l, child);
+	} else if (!(flags & CLONE_VFORK) && l->nsharers < SHARERS_MAX) {
+		l->sharer[l->nsharers++] = child;
+	}
 	(void)ptrace(PTRACE_DETACH, child, NULL, NULL);
 }
 
-static void on_fork(struct live *l, struct lwp *p)
+/* Which event it is depends on the signal of the child's end, not on what the child is. */
+static void on_clone(struct live *l, struct lwp *p)
 {
 	pid_t child = event_message(p);
-	if (child > 0)
-		release_child(l, child, false);
-	quiet_stop(l, p);
-}
 
-static void on_vfork(struct live *l, struct lwp *p)
-{
-	pid_t child = event_message(p);
-	if (child > 0) {
-		l->vforked = child;
-		release_child(l, child, true);
+	if (child > 0 && proc_state(l->target.pid, child)) {
+		on_birth(l, p, child);
+	} else if (child > 0) {
+		uint64_t flags = live_clone_flags(l, p);
+		if ((flags & CLONE_VFORK) && !p->vforking) {
+			p->vforking = true;
+			l->nvforks++;
+		}
+		if (flags & CLONE_VM)
+			live_lift_points(l);
+		release_child(l, child, flags);
 	}
 	quiet_stop(l, p);
 }
 
 static void on_vfork_done(struct live *l, struct lwp *p)
 {
-	l->vforked = 0;
-	live_lower_points(l);
+	l->nvforks -= p->vforking;
+	p->vforking = false;
+	if (!live_memory_shared(l))
+		live_lower_points(l);
 	quiet_stop(l, p);
+}
+
+void live_release_early(struct live *l)
+{
+	for (size_t i = 0; i < l->nearly; i++) {
+		live_clean_child(l, l->early[i].tid);
+		(void)ptrace(PTRACE_DETACH, l->early[i].tid, NULL, NULL);
+	}
+	l->nearly = 0;
+}
+
+/* What is left of a thread that has become another program. */
+static void renew_lwp(struct lwp *p)
+{
+	struct lwp fresh = {
+		.next = p->next,
+		.prev = p->prev,
+		.chain = p->chain,
+		.tid = p->tid,
+		.stopped = true,
+		.resumed = true,
+	};
+	*p = fresh;
 }
 
 /* Whoever called execve, the survivor has the leader's id; the other threads are gone. */
 static void on_exec(struct live *l, struct lwp *p)
 {
+	live_release_early(l);
 	for (struct lwp *q = l->first, *next; q; q = next) {
 		next = q->next;
 		if (q != p)
 			lwp_remove(l, q);
 	}
-	p->zombie = false;
-	p->resumed = true;
+	renew_lwp(p);
 	points_clear(&l->points);
 	l->dregs = (struct x86_dregs){ .generation = l->dregs.generation + 1 };
+	l->nvforks = l->nsharers = 0;
+	l->lifted = l->leader_untraced = false;
 	l->target.epoch++;
 	target_moved(&l->target);
 	struct err *err = live_open_image(l);
@@ -218,63 +286,51 @@ static void on_exec(struct live *l, struct lwp *p)
 	set_event(p, STOP_EXEC, SIGTRAP);
 }
 
-static bool is_stop_signal(int signo)
-{
-	return signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
-}
-
 /*
- * A stop comes before a trap that the thread has run into already.  That trap
- * must be had now: by the next resume its breakpoint may be gone, and the pc
- * would stay behind it.
+ * A thread that PTRACE_INTERRUPT stopped right after it ran into a trap shows
+ * the world as the trap left it, and the trap's signal comes only when it goes
+ * on.  By then the client may have taken the breakpoint away, so let it come now.
  */
-static bool trap_is_due(struct live *l, struct lwp *p)
+static bool let_trap_come(struct live *l, struct lwp *p, const struct user_regs_struct *r)
 {
-	struct __ptrace_peeksiginfo_args args = { .nr = 16 };
-	siginfo_t queue[16];
-
-	if (!l->points.n && !p->stepping && !x86_dregs_any(&l->dregs))
+	if (l->phase == LIVE_RUNNING && p->resumed)
+		return false; /* it goes on anyway */
+	/* In a system call, unless it is being stepped over, there is none. */
+	if ((!l->points.n && !p->stepping && !x86_dregs_any(&l->dregs)) ||
+	    ((int64_t)r->orig_rax >= 0 && !p->stepping) || !live_trap_queued(p) ||
+	    ptrace(PTRACE_CONT, p->tid, NULL, NULL) != 0)
 		return false;
-	long n = ptrace(PTRACE_PEEKSIGINFO, p->tid, &args, queue);
-	for (long i = 0; i < n; i++)
-		if (queue[i].si_signo == SIGTRAP && queue[i].si_code > 0)
-			return true;
-	return false;
+	p->stopped = false;
+	p->asked = true;
+	return true;
 }
 
 /* PTRACE_EVENT_STOP: the answer to PTRACE_INTERRUPT, a birth, or job control. */
 static void on_event_stop(struct live *l, struct lwp *p, int signo)
 {
-	p->job_stopped = is_stop_signal(signo);
-	if (p->job_stopped && l->phase == LIVE_RUNNING && p->resumed) {
-		/* It stays in the job-control stop, and may be woken by SIGCONT. */
-		if (ptrace(PTRACE_LISTEN, p->tid, NULL, NULL) == 0)
-			p->stopped = false;
-		return;
+	struct user_regs_struct r;
+
+	if (!is_stop_signal(signo))
+		l->job_overridden = false;
+	p->job_stopped = is_stop_signal(signo) && !l->job_overridden;
+	if (ptrace(PTRACE_GETREGS, p->tid, NULL, &r) == 0) {
+		if (!p->job_stopped)
+			live_hide_interruption(p, &r);
+		if (let_trap_come(l, p, &r))
+			return;
 	}
-	if (l->phase == LIVE_STOPPING && trap_is_due(l, p)) {
-		/* It does not get to run: the signal stops it at once. */
-		if (ptrace(PTRACE_CONT, p->tid, NULL, NULL) == 0)
-			p->stopped = false;
-		return;
-	}
-	quiet_stop(l, p);
+	quiet_stop(l, p); /* live_continue_lwp() keeps a job-control stop */
 }
 
 static void on_stopped(struct live *l, struct lwp *p, int status)
 {
 	p->stopped = true;
-	p->asked = false;
-	p->signal_stop = STATUS_EVENT(status) == 0;
+	p->asked = p->stuck = p->in_signal = false;
 	switch (STATUS_EVENT(status)) {
 	case PTRACE_EVENT_CLONE:
-		on_clone(l, p);
-		break;
 	case PTRACE_EVENT_FORK:
-		on_fork(l, p);
-		break;
 	case PTRACE_EVENT_VFORK:
-		on_vfork(l, p);
+		on_clone(l, p);
 		break;
 	case PTRACE_EVENT_VFORK_DONE:
 		on_vfork_done(l, p);
@@ -286,6 +342,7 @@ static void on_stopped(struct live *l, struct lwp *p, int status)
 		on_event_stop(l, p, WSTOPSIG(status));
 		break;
 	default:
+		p->in_signal = true;
 		if (WSTOPSIG(status) == SIGTRAP)
 			on_trap(l, p);
 		else
@@ -296,6 +353,7 @@ static void on_stopped(struct live *l, struct lwp *p, int status)
 /* The leader's status comes last, and is the process's. */
 static void on_process_exit(struct live *l, int status)
 {
+	live_release_early(l);
 	l->exited = true;
 	l->exit = (struct stop_event){ .tid = l->target.pid };
 	if (WIFSIGNALED(status)) {
@@ -309,18 +367,38 @@ static void on_process_exit(struct live *l, int status)
 		lwp_remove(l, l->first);
 }
 
+static void on_thread_exit(struct live *l, struct lwp *p, int status)
+{
+	lwp_remove(l, p);
+	if (!l->nvforks && l->lifted && !live_memory_shared(l))
+		live_lower_points(l); /* it was the one that waited for a vfork child */
+	/* The end of the whole process gives every thread its status. */
+	if (l->leader_untraced && l->nlwps == 1 && l->first->zombie)
+		on_process_exit(l, status);
+}
+
+static void on_unknown(struct live *l, pid_t tid, int status)
+{
+	int stopped;
+
+	if (WIFSTOPPED(status))
+		note_early(l, tid, status);
+	else
+		(void)take_early(l, tid, &stopped); /* it has died unannounced */
+}
+
 void live_handle_status(struct live *l, pid_t tid, int status)
 {
 	struct lwp *p = lwp_find(l, tid);
 
 	if (!p)
-		note_early(l, tid, status);
+		on_unknown(l, tid, status);
 	else if (WIFSTOPPED(status))
 		on_stopped(l, p, status);
 	else if (tid == l->target.pid)
 		on_process_exit(l, status);
 	else
-		lwp_remove(l, p);
+		on_thread_exit(l, p, status);
 }
 
 void live_drain(struct live *l)

@@ -50,5 +50,6 @@ void lwp_remove(struct live *l, struct lwp *p)
 	else
 		l->last = p->prev;
 	l->nlwps--;
+	l->nvforks -= p->vforking;
 	free(p);
 }

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory of a live process, without our traps in what is read. */
-#include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "stub/target/live_priv.h"
 
 /* Within a page everything or nothing can be read, so a short count ends on a fault. */
-static size_t raw_read(struct live *l, uint64_t addr, void *buf, size_t len)
+static size_t raw_read(int fd, uint64_t addr, void *buf, size_t len)
 {
 	size_t done = 0;
 	while (done < len && addr + done >= addr) {
-		ssize_t n =
-			pread(l->mem_fd, (uint8_t *)buf + done, len - done, (off_t)(addr + done));
+		ssize_t n = pread(fd, (uint8_t *)buf + done, len - done, (off_t)(addr + done));
 		if (n <= 0)
 			break;
 		done += (size_t)n;
@@ -41,7 +40,7 @@ static size_t raw_write(int fd, uint64_t addr, const void *buf, size_t len)
 static size_t live_read(void *ctx, uint64_t addr, void *buf, size_t len)
 {
 	struct live *l = ctx;
-	size_t n = raw_read(l, addr, buf, len);
+	size_t n = raw_read(l->mem_fd, addr, buf, len);
 	points_hide(&l->points, addr, buf, n);
 	return n;
 }
@@ -57,6 +56,8 @@ static size_t live_write(void *ctx, uint64_t addr, const void *buf, size_t len)
 		return 0;
 	memcpy(copy, buf, len);
 	points_merge(&l->points, addr, copy, len);
+	if (l->lifted)
+		memcpy(copy, buf, len);
 	size_t n = raw_write(l->mem_fd, addr, copy, len);
 	free(copy);
 	return n;
@@ -70,7 +71,7 @@ static struct err *insert_software(struct live *l, uint64_t addr)
 
 	if (points_find(&l->points, addr))
 		return NULL;
-	if (raw_read(l, addr, saved, l->points.len) != l->points.len) {
+	if (raw_read(l->mem_fd, addr, saved, l->points.len) != l->points.len) {
 		struct err *err = err_new(ERR_FAULT, "cannot access memory at 0x%llx",
 					  (unsigned long long)addr);
 		err->address = addr;
@@ -78,7 +79,7 @@ static struct err *insert_software(struct live *l, uint64_t addr)
 	}
 	points_hide(&l->points, addr, saved, l->points.len);
 	struct err *err = points_add(&l->points, addr, saved);
-	if (err)
+	if (err || l->lifted)
 		return err;
 	if (raw_write(l->mem_fd, addr, l->points.insn, l->points.len) == l->points.len)
 		return NULL;
@@ -86,13 +87,26 @@ static struct err *insert_software(struct live *l, uint64_t addr)
 	return err_new(ERR_FAULT, "cannot insert a breakpoint at 0x%llx", (unsigned long long)addr);
 }
 
+/*
+ * Puts back what the trap replaced, if it is still there: the program may have
+ * written other code over it, or mapped another file.
+ */
+static void restore(struct live *l, int fd, const struct point *p)
+{
+	uint8_t now[POINT_INSN_MAX];
+
+	if (raw_read(fd, p->addr, now, l->points.len) == l->points.len &&
+	    memcmp(now, l->points.insn, l->points.len) == 0)
+		(void)raw_write(fd, p->addr, p->saved, l->points.len);
+}
+
 static void remove_software(struct live *l, uint64_t addr)
 {
 	const struct point *p = points_find(&l->points, addr);
 	if (!p)
 		return;
-	/* If it cannot be written the mapping is gone, and the trap with it. */
-	(void)raw_write(l->mem_fd, addr, p->saved, l->points.len);
+	if (!l->lifted)
+		restore(l, l->mem_fd, p);
 	points_drop(&l->points, addr);
 }
 
@@ -140,30 +154,66 @@ static struct err *live_remove(struct target *t, enum point_type type, uint64_t 
 	return NULL;
 }
 
-const struct target_point_ops live_point_ops = { .insert = live_insert, .remove = live_remove };
-
-void live_lift_points(struct live *l, pid_t pid)
+static void live_clear(struct target *t)
 {
-	char path[64];
-	int fd = l->mem_fd;
+	struct live *l = to_live(t);
 
-	if (!l->points.n)
-		return;
-	if (pid != l->target.pid) {
-		snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			return; /* it is gone, its memory too */
-	}
-	for (size_t i = 0; i < l->points.n; i++)
-		(void)raw_write(fd, l->points.point[i].addr, l->points.point[i].saved,
-				l->points.len);
-	if (fd != l->mem_fd)
-		close(fd);
+	if (!l->lifted)
+		live_lift_points(l);
+	l->lifted = live_memory_shared(l);
+	points_clear(&l->points);
+	l->dregs = (struct x86_dregs){ .generation = l->dregs.generation + 1 };
+}
+
+const struct target_point_ops live_point_ops = {
+	.insert = live_insert,
+	.remove = live_remove,
+	.clear = live_clear,
+};
+
+void live_lift_points(struct live *l)
+{
+	if (!l->lifted)
+		for (size_t i = 0; i < l->points.n; i++)
+			restore(l, l->mem_fd, &l->points.point[i]);
+	l->lifted = true;
 }
 
 void live_lower_points(struct live *l)
 {
+	struct points *ps = &l->points;
+
+	for (size_t i = 0; l->lifted && i < ps->n; i++) {
+		uint64_t addr = ps->point[i].addr;
+		/* What is there now: the program had it to itself. */
+		if (raw_read(l->mem_fd, addr, ps->point[i].saved, ps->len) == ps->len)
+			(void)raw_write(l->mem_fd, addr, ps->insn, ps->len);
+	}
+	l->lifted = false;
+}
+
+void live_clean_child(struct live *l, pid_t child)
+{
+	char path[64];
+
+	if (!l->points.n)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/mem", child);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return; /* it is gone, its memory too */
 	for (size_t i = 0; i < l->points.n; i++)
-		(void)raw_write(l->mem_fd, l->points.point[i].addr, l->points.insn, l->points.len);
+		restore(l, fd, &l->points.point[i]);
+	close(fd);
+}
+
+bool live_memory_shared(struct live *l)
+{
+	for (size_t i = 0; i < l->nsharers;) {
+		if (syscall(SYS_kcmp, l->sharer[i], proc_living(l), KCMP_VM, 0, 0) == 0)
+			i++;
+		else
+			l->sharer[i] = l->sharer[--l->nsharers];
+	}
+	return l->nvforks || l->nsharers;
 }

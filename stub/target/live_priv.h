@@ -3,6 +3,8 @@
 #ifndef STUB_TARGET_LIVE_PRIV_H
 #define STUB_TARGET_LIVE_PRIV_H
 
+#include <sys/user.h>
+
 #include "arch/x86_dregs.h"
 #include "stub/target/live.h"
 #include "stub/target/point.h"
@@ -20,16 +22,19 @@ struct lwp {
 	pid_t tid;
 	bool stopped;
 	bool zombie;	  /* the leader, dead before its threads: not a thread any more */
+	bool vforking;	  /* waits for its vfork child: no interrupt reaches it */
+	bool stuck;	  /* nothing stops it now; it counts as stopped, without registers */
 	bool asked;	  /* PTRACE_INTERRUPT was sent and its stop has not come */
+	bool in_signal;	  /* stopped by a signal: only here PTRACE_CONT can deliver one */
 	bool resumed;	  /* the client wants it to run */
 	bool job_stopped; /* in a group stop (SIGSTOP and its like) that we did not undo */
 	bool stepping;	  /* and by single steps */
-	bool signal_stop; /* in a signal-delivery-stop, the only one that takes a signal along */
-	int sent;	  /* signal that we sent for the client; passed on when it arrives */
 	uint64_t range_start, range_end;
 	int deliver;	 /* signal to inject when it next runs */
+	int injected;	 /* signal we sent it for the client: to be passed on in silence */
 	int last_signal; /* reported to the client, who has not said what becomes of it */
 	bool pending;	 /* `event' waits to be reported */
+	bool step_done;	 /* and is the end of a step */
 	struct stop_event event;
 	uint64_t event_pc;   /* where a breakpoint's event was seen */
 	uint64_t dregs_seen; /* generation of the debug registers it has */
@@ -37,7 +42,13 @@ struct lwp {
 };
 
 #define LWP_BUCKETS 1024u
-#define EARLY_MAX   64u
+#define SHARERS_MAX 8u
+
+/* The stop of a thread or process that no event has announced yet. */
+struct early {
+	pid_t tid;
+	int status;
+};
 
 enum live_phase {
 	LIVE_STOPPED, /* every thread is */
@@ -52,17 +63,25 @@ struct live {
 	struct lwp *bucket[LWP_BUCKETS];
 	size_t nlwps;
 
-	/* Stops of threads that no clone event has announced yet. */
-	struct {
-		pid_t tid;
-		int status;
-	} early[EARLY_MAX];
-	size_t nearly;
+	struct early *early;
+	size_t nearly, early_cap;
 
 	struct arch *made_arch; /* target.arch, as this process has it */
 	struct points points;
 	struct x86_dregs dregs;
-	pid_t vforked; /* a vfork child borrows the memory: no traps in it now */
+
+	/*
+	 * Other processes that run in this memory and are not traced: our traps
+	 * would kill them, so there are none meanwhile.
+	 */
+	size_t nvforks;		   /* threads that wait for a vfork child */
+	pid_t sharer[SHARERS_MAX]; /* children by CLONE_VM alone, which say nothing when done */
+	size_t nsharers;
+	bool lifted; /* the traps are out; the table stays */
+
+	int64_t stopping_since; /* ms of the monotonic clock; of LIVE_STOPPING */
+	bool job_overridden;	/* the client lets run what job control stopped before it came */
+	bool leader_untraced; /* it had died before we came: the last thread's end is all we see */
 
 	bool interrupt; /* the client wants a stop */
 	int interrupt_signo;
@@ -90,6 +109,8 @@ struct err *proc_exec_file(struct target *t, struct buf *out) MUST_CHECK;
 struct err *proc_thread_info(struct target *t, pid_t tid, struct thread_info *ret) MUST_CHECK;
 /* The state letter of proc(5)'s stat; 0 if there is no such thread. */
 char proc_state(pid_t pid, pid_t tid);
+/* A thread whose /proc entries tell of memory and files: the leader's are empty once it is dead. */
+pid_t proc_living(const struct live *l);
 /* Calls for each entry of /proc/PID/task. */
 struct err *proc_tasks(pid_t pid, struct err *(*visit)(struct live *l, pid_t tid),
 		       struct live *l) MUST_CHECK;
@@ -101,15 +122,30 @@ void proc_explain_denied(pid_t pid, int os_errno, char *ret, size_t size);
 /* live_mem.c */
 extern const struct mem_ops live_mem_ops;
 extern const struct target_point_ops live_point_ops;
-/* Takes every trap out of the memory, or puts it back; the table stays. */
-void live_lift_points(struct live *l, pid_t pid);
+/* Takes every trap out of our memory, or puts it back; the table stays. */
+void live_lift_points(struct live *l);
 void live_lower_points(struct live *l);
+/* Takes our traps out of the copy of the memory that a child has. */
+void live_clean_child(struct live *l, pid_t child);
+/* Whether any process is known to run in our memory; forgets those that are gone. */
+bool live_memory_shared(struct live *l);
 
 /* live_regs.c */
 struct err *live_regset_read(struct target *t, pid_t tid, const struct regset *rs, void *buf,
 			     size_t *size) MUST_CHECK;
 struct err *live_siginfo_read(struct target *t, pid_t tid, void *buf, size_t *size) MUST_CHECK;
 extern const struct target_write_ops live_write_ops;
+/*
+ * Some system calls fail with EINTR when a tracer stops them, or when a signal
+ * comes that is then not delivered, though the program has seen no signal.  Such
+ * a thread's registers are made to say what they do in all other calls: that
+ * the kernel is to begin the call again, unless a handler runs first.
+ */
+void live_hide_interruption(struct lwp *p, const struct user_regs_struct *r);
+/* Whether a trap of its own last instruction waits for a stopped thread. */
+bool live_trap_queued(const struct lwp *p);
+/* The flags of the clone(2) whose event a thread is in. */
+uint64_t live_clone_flags(struct live *l, const struct lwp *p);
 /* Program counter of a stopped thread; false if the thread is gone. */
 bool live_get_pc(struct lwp *p, uint64_t *ret);
 bool live_set_pc(struct lwp *p, uint64_t pc);
@@ -124,13 +160,13 @@ struct err *live_detect_arch(struct live *l, pid_t tid) MUST_CHECK;
 void live_handle_status(struct live *l, pid_t tid, int status);
 /* Takes all that waitpid() has now. */
 void live_drain(struct live *l);
+/* Lets go what has not been announced, when nothing can announce it any more. */
+void live_release_early(struct live *l);
 
 /* live_run.c */
 extern const struct target_run_ops live_run_ops;
 /* Lets a stopped thread go on as it was going. */
 void live_continue_lwp(struct live *l, struct lwp *p, int signo);
-/* The signal to leave a stop with; what the stop does not take along is sent instead. */
-int live_take_signal(struct live *l, struct lwp *p, int signo);
 void live_ask_to_stop(struct live *l);
 bool live_all_stopped(struct live *l);
 /* Blocks until every thread has stopped. */

@@ -37,10 +37,18 @@ static struct err *read_file(const char *path, struct buf *out)
 	return err;
 }
 
+pid_t proc_living(const struct live *l)
+{
+	for (const struct lwp *p = l->first; p; p = p->next)
+		if (!p->zombie)
+			return p->tid;
+	return l->target.pid;
+}
+
 struct err *proc_open(struct live *l)
 {
 	char path[64];
-	pid_t pid = l->target.pid;
+	pid_t pid = proc_living(l);
 
 	proc_close(l);
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
@@ -85,7 +93,8 @@ struct err *proc_maps(struct target *t, struct maps *ret)
 	_cleanup_buf_ struct buf text = { 0 };
 	char path[64], root[PATH_MAX];
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", t->pid);
+	pid_t pid = proc_living(to_live(t));
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
 	struct err *err = read_file(path, &text);
 	if (!err && text.failed)
 		err = &err_nomem;
@@ -93,7 +102,7 @@ struct err *proc_maps(struct target *t, struct maps *ret)
 		err = maps_parse((const char *)text.data, text.len, ret);
 	if (err)
 		return err;
-	root_prefix(t->pid, root);
+	root_prefix(pid, root);
 	for (size_t i = 0; root[0] && i < ret->n; i++) {
 		const char *cut = cut_prefix(ret->map[i].path, root);
 		memmove(ret->map[i].path, cut, strlen(cut) + 1);
@@ -113,8 +122,8 @@ int proc_open_map(struct target *t, const struct map *m)
 	if (!m->inode)
 		return -1;
 	/* The mapping itself: right even if the file was deleted or replaced.  Needs a capability. */
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, t->pid, m->start,
-		 m->end);
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64,
+		 proc_living(to_live(t)), m->start, m->end);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0 && is_file_of(fd, m))
 		return fd;
@@ -140,7 +149,7 @@ int proc_root_fd(struct target *t)
 struct err *proc_auxv(struct target *t, struct buf *out)
 {
 	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/auxv", t->pid);
+	snprintf(path, sizeof(path), "/proc/%d/auxv", proc_living(to_live(t)));
 	return read_file(path, out);
 }
 
@@ -148,12 +157,14 @@ struct err *proc_exec_file(struct target *t, struct buf *out)
 {
 	char link[64], path[PATH_MAX], root[PATH_MAX];
 
-	snprintf(link, sizeof(link), "/proc/%d/exe", t->pid);
+	pid_t pid = proc_living(to_live(t));
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
 	ssize_t n = readlink(link, path, sizeof(path) - 1);
 	if (n < 0)
 		return err_os("reading %s", link);
 	path[n] = '\0';
-	root_prefix(t->pid, root);
+	root_prefix(pid, root);
 	buf_puts(out, cut_prefix(path, root));
 	return NULL;
 }
@@ -281,6 +292,8 @@ void proc_explain_denied(pid_t pid, int os_errno, char *ret, size_t size)
 		snprintf(ret, size, "it is already traced by process %ld", tracer);
 	else if (proc_state(pid, pid) == 'Z')
 		snprintf(ret, size, "it is a zombie: it has ended and waits for its parent");
+	else if (proc_status_field(pid, "VmSize") < 0)
+		snprintf(ret, size, "it is a thread of the kernel");
 	else if (os_errno == EPERM && yama == 3)
 		snprintf(ret, size, "yama ptrace_scope is 3: nobody may attach until a reboot");
 	else if (os_errno == EPERM && yama > 0 && geteuid() != 0)

@@ -2,13 +2,15 @@
 /* Registers, siginfo and debug registers of the threads of a live process. */
 #include <elf.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/user.h>
+#include <unistd.h>
 
 #include "arch/x86_xsave.h"
 #include "stub/target/live_priv.h"
@@ -79,6 +81,99 @@ const struct target_write_ops live_write_ops = {
 	.regset_write = live_regset_write,
 	.siginfo_write = live_siginfo_write,
 };
+
+/* The kernel's own errors between a call and its restart (include/linux/errno.h). */
+#define KERNEL_ERESTARTNOHAND 514
+
+/*
+ * The calls of signal(7), "Interruption of system calls and library functions by
+ * stop signals", which the kernel itself never begins again.  The plain reads and
+ * writes are here for sockets with a timeout.  None of them has done anything when
+ * it says EINTR.
+ */
+static bool is_never_restarted(uint64_t call)
+{
+	switch (call) {
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+	case SYS_epoll_pwait2:
+	case SYS_semop:
+	case SYS_semtimedop:
+	case SYS_rt_sigtimedwait:
+	case SYS_io_getevents:
+	case SYS_io_uring_enter:
+	case SYS_fallocate: /* of shared memory */
+	case SYS_accept:
+	case SYS_accept4:
+	case SYS_connect:
+	case SYS_read:
+	case SYS_readv:
+	case SYS_recvfrom:
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+	case SYS_write:
+	case SYS_writev:
+	case SYS_sendto:
+	case SYS_sendmsg:
+	case SYS_sendmmsg:
+		return true;
+	default:
+		return false;
+	}
+}
+
+#define USER_CS64 0x33u
+
+/* ERESTARTNOHAND: again, but EINTR if a handler ran; as select() has it. */
+void live_hide_interruption(struct lwp *p, const struct user_regs_struct *r)
+{
+	/* The processor's numbers of calls differ in 32-bit code. */
+	if (r->cs == USER_CS64 && (int64_t)r->rax == -EINTR && is_never_restarted(r->orig_rax))
+		(void)ptrace(PTRACE_POKEUSER, p->tid, offsetof(struct user, regs.rax),
+			     (long)-KERNEL_ERESTARTNOHAND);
+}
+
+/*
+ * A stop that was asked for overtakes the signal of a trap just executed.  PEEKSIGINFO
+ * shows the thread's own queue.
+ */
+bool live_trap_queued(const struct lwp *p)
+{
+	siginfo_t info[16];
+	struct __ptrace_peeksiginfo_args args = { .nr = 16 };
+	long n;
+
+	do {
+		n = ptrace(PTRACE_PEEKSIGINFO, p->tid, &args, info);
+		for (long i = 0; i < n; i++)
+			if (info[i].si_signo == SIGTRAP && info[i].si_code > 0)
+				return true;
+		args.off += args.nr;
+	} while (n == args.nr);
+	return false;
+}
+
+uint64_t live_clone_flags(struct live *l, const struct lwp *p)
+{
+	struct user_regs_struct r;
+	uint64_t flags = 0;
+
+	if (ptrace(PTRACE_GETREGS, p->tid, NULL, &r) != 0)
+		return 0;
+	switch (r.orig_rax) {
+	case SYS_clone:
+		return r.rdi;
+	case SYS_clone3:
+		/* The first member of its argument. */
+		if (pread(l->mem_fd, &flags, sizeof(flags), (off_t)r.rdi) != sizeof(flags))
+			return 0;
+		return flags;
+	case SYS_vfork:
+		return CLONE_VM | CLONE_VFORK;
+	default:
+		return 0;
+	}
+}
 
 bool live_get_pc(struct lwp *p, uint64_t *ret)
 {

@@ -11,32 +11,47 @@
 #include "stub/target/live_priv.h"
 
 #define STOP_TIMEOUT_MS 10000
+/* How long a stop waits for a thread in a system call that cannot be interrupted. */
+#define PATIENCE_MS	1000
+#define POLL_MS		50
 
-int live_take_signal(struct live *l, struct lwp *p, int signo)
+static int64_t now_ms(void)
 {
-	if (!signo || p->signal_stop)
+	struct timespec ts;
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* The kernel lets a tracer deliver a signal only where it stopped for one. */
+static int deliverable(struct live *l, struct lwp *p, int signo)
+{
+	if (!signo || p->in_signal)
 		return signo;
-	if (syscall(SYS_tgkill, l->target.pid, p->tid, signo) == 0)
-		p->sent = signo;
+	p->injected = signo;
+	(void)syscall(SYS_tgkill, l->target.pid, p->tid, signo);
 	return 0;
 }
 
 void live_continue_lwp(struct live *l, struct lwp *p, int signo)
 {
 	live_sync_dregs(l, p);
-	signo = live_take_signal(l, p, signo);
+	signo = deliverable(l, p, signo);
+	if (signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
+		l->job_overridden = false;
 	/* A thread that is killed meanwhile cannot go on; its exit tells. */
-	if (p->job_stopped && !p->stepping && !signo)
+	if (p->job_stopped && !p->stepping)
 		(void)ptrace(PTRACE_LISTEN, p->tid, NULL, NULL);
 	else
 		(void)ptrace(p->stepping ? PTRACE_SINGLESTEP : PTRACE_CONT, p->tid, NULL,
 			     (long)signo);
 	p->deliver = 0;
-	p->stopped = false;
+	p->stopped = p->in_signal = false;
 }
 
 void live_ask_to_stop(struct live *l)
 {
+	if (l->phase != LIVE_STOPPING)
+		l->stopping_since = now_ms();
 	l->phase = LIVE_STOPPING;
 	for (struct lwp *p = l->first; p; p = p->next) {
 		if (p->stopped || p->asked || p->zombie)
@@ -62,13 +77,23 @@ bool live_all_stopped(struct live *l)
 	struct lwp *leader = NULL;
 
 	for (struct lwp *p = l->first; p; p = p->next) {
-		if (p->stopped || p->zombie)
+		if (p->stopped || p->zombie || p->stuck)
 			continue;
 		if (p->tid != l->target.pid)
 			return false;
 		leader = p;
 	}
 	return !leader || notice_zombie_leader(l, leader);
+}
+
+/* After some time, goes without those that nothing can stop now. */
+static void lose_patience(struct live *l)
+{
+	if (now_ms() - l->stopping_since < PATIENCE_MS)
+		return;
+	for (struct lwp *p = l->first; p; p = p->next)
+		if (!p->stopped && !p->zombie && proc_state(l->target.pid, p->tid) == 'D')
+			p->stuck = true;
 }
 
 static void sleep_us(long us)
@@ -85,6 +110,7 @@ struct err *live_wait_stopped(struct live *l)
 		live_drain(l);
 		if (l->exited || live_all_stopped(l))
 			return NULL;
+		lose_patience(l);
 		if (waited > STOP_TIMEOUT_MS * 1000L)
 			return err_new(ERR_STATE, "a thread of process %d does not stop",
 				       l->target.pid);
@@ -104,18 +130,34 @@ static const struct resume_action *action_for(const struct resume_action *action
 	return NULL;
 }
 
-/* What was left to report may be overtaken: its breakpoint removed, its step not wanted. */
-static void review_pending(struct live *l, struct lwp *p)
+static bool dreg_at(const struct live *l, uint64_t addr)
 {
-	uint64_t pc;
+	for (size_t i = 0; i < X86_DREGS; i++)
+		if (l->dregs.reg[i].refs && l->dregs.reg[i].addr == addr)
+			return true;
+	return false;
+}
 
-	if (!p->pending)
-		return;
-	if (p->event.kind == STOP_SWBREAK)
-		p->pending = points_find(&l->points, p->event_pc) && live_get_pc(p, &pc) &&
-			     pc == p->event_pc;
-	else if (p->event.kind == STOP_SIGNAL && p->event.signo == SIGTRAP)
-		p->pending = p->stepping;
+/*
+ * What was left to report may be overtaken: its breakpoint is gone, or the
+ * thread was sent elsewhere.  The end of a step is old news: the client has
+ * seen the thread since.
+ */
+static bool is_overtaken(const struct live *l, struct lwp *p)
+{
+	uint64_t pc = 0;
+
+	switch (p->event.kind) {
+	case STOP_SWBREAK:
+		return !points_find(&l->points, p->event_pc) || !live_get_pc(p, &pc) ||
+		       pc != p->event_pc;
+	case STOP_HWBREAK:
+		return !live_get_pc(p, &pc) || !dreg_at(l, pc);
+	case STOP_WATCH:
+		return !dreg_at(l, p->event.addr);
+	default:
+		return p->step_done;
+	}
 }
 
 static void apply_action(struct live *l, struct lwp *p, const struct resume_action *a)
@@ -128,13 +170,24 @@ static void apply_action(struct live *l, struct lwp *p, const struct resume_acti
 	p->stepping = a->kind == RESUME_STEP;
 	p->range_start = a->range_start;
 	p->range_end = a->range_end;
+	if (a->signo && p->deliver) /* one that was to be passed on; it is not lost */
+		(void)syscall(SYS_tgkill, l->target.pid, p->tid, p->deliver);
 	if (a->signo)
 		p->deliver = a->signo;
 	if (a->kind == RESUME_STOP) {
 		l->interrupt = true;
 		l->interrupt_signo = 0;
 	}
-	review_pending(l, p);
+	if (p->pending && is_overtaken(l, p))
+		p->pending = false;
+}
+
+static void go_on(struct live *l)
+{
+	l->phase = LIVE_RUNNING;
+	for (struct lwp *p = l->first; p; p = p->next)
+		if (p->resumed && p->stopped && !p->zombie)
+			live_continue_lwp(l, p, p->deliver);
 }
 
 static struct err *live_resume(struct target *t, const struct resume_action *actions, size_t n)
@@ -155,10 +208,9 @@ static struct err *live_resume(struct target *t, const struct resume_action *act
 		l->phase = LIVE_STOPPING;
 		return NULL;
 	}
-	l->phase = LIVE_RUNNING;
-	for (struct lwp *p = l->first; p; p = p->next)
-		if (p->resumed)
-			live_continue_lwp(l, p, p->deliver);
+	if (l->lifted && !live_memory_shared(l))
+		live_lower_points(l);
+	go_on(l);
 	return NULL;
 }
 
@@ -203,20 +255,44 @@ static struct lwp *choose(struct live *l)
 	return after ? after : first;
 }
 
-static bool any_resumed(const struct live *l)
+static bool others_resumed(const struct live *l, const struct lwp *but)
 {
 	for (const struct lwp *p = l->first; p; p = p->next)
-		if (p->resumed && !p->zombie)
+		if (p != but && p->resumed && !p->zombie)
 			return true;
 	return false;
 }
 
+static bool any_resumed(const struct live *l)
+{
+	return others_resumed(l, NULL);
+}
+
+/* The thread that is said to have been interrupted: one whose registers can be read. */
 static struct lwp *interrupted_thread(struct live *l)
 {
-	for (struct lwp *p = l->first; p; p = p->next)
-		if (p->resumed && !p->zombie)
+	struct lwp *stuck = NULL;
+
+	for (struct lwp *p = l->first; p; p = p->next) {
+		if (!p->resumed || p->zombie)
+			continue;
+		if (p->stopped)
 			return p;
-	return NULL;
+		if (!stuck)
+			stuck = p;
+	}
+	return stuck;
+}
+
+/* A thread that is being killed is not in its stop any more, though its end is not told yet. */
+static bool is_dying(struct live *l)
+{
+	uint64_t pc;
+
+	for (struct lwp *p = l->first; p; p = p->next)
+		if (p->stopped && !live_get_pc(p, &pc))
+			return true;
+	return false;
 }
 
 /* Every thread is stopped: what is there to tell?  False: nothing after all. */
@@ -234,40 +310,46 @@ static bool take_event(struct live *l, struct stop_event *ret)
 		p->pending = false;
 	} else if (!any_resumed(l)) {
 		*ret = (struct stop_event){ .kind = STOP_NO_RESUMED };
-		return true;
+		return !is_dying(l);
 	} else if (l->interrupt && (p = interrupted_thread(l))) {
 		*ret = (struct stop_event){ .tid = p->tid,
 					    .kind = STOP_SIGNAL,
 					    .signo = l->interrupt_signo };
-		l->interrupt = false;
 		p->made_up = true;
 	} else {
 		return false;
 	}
 	p->last_signal = ret->kind == STOP_SIGNAL ? ret->signo : 0;
 	l->last_reported = p->tid;
+	l->interrupt = false; /* whoever asked for a stop has one */
 	return true;
-}
-
-static void go_on(struct live *l)
-{
-	l->phase = LIVE_RUNNING;
-	for (struct lwp *p = l->first; p; p = p->next)
-		if (p->resumed && p->stopped && !p->zombie)
-			live_continue_lwp(l, p, p->deliver);
-}
-
-/* Its death is told by SIGCHLD alone, while threads of it live on. */
-static void check_leader(struct live *l)
-{
-	struct lwp *leader = lwp_find(l, l->target.pid);
-	if (leader && leader->resumed && !leader->stopped && !leader->zombie)
-		(void)notice_zombie_leader(l, leader);
 }
 
 static bool worth_stopping(struct live *l)
 {
 	return l->exited || choose(l) || !any_resumed(l) || l->interrupt;
+}
+
+/* What nobody tells us while all goes its way. */
+static void look_after(struct live *l)
+{
+	struct lwp *leader = lwp_find(l, l->target.pid);
+
+	if (leader && leader->resumed && !leader->stopped && !others_resumed(l, leader))
+		(void)notice_zombie_leader(l, leader);
+	if (l->nsharers && !live_memory_shared(l))
+		live_lower_points(l);
+	l->target.wait_ms = l->nsharers ? POLL_MS : 0;
+}
+
+static bool reach_stop(struct live *l)
+{
+	live_drain(l);
+	if (l->exited || live_all_stopped(l))
+		return true;
+	lose_patience(l);
+	l->target.wait_ms = POLL_MS;
+	return live_all_stopped(l);
 }
 
 static struct err *live_next_event(struct target *t, struct stop_event *ret, bool *more)
@@ -279,19 +361,17 @@ static struct err *live_next_event(struct target *t, struct stop_event *ret, boo
 		return NULL;
 	live_drain(l);
 	if (l->phase == LIVE_RUNNING)
-		check_leader(l);
+		look_after(l);
 	if (l->phase == LIVE_RUNNING && worth_stopping(l))
 		live_ask_to_stop(l);
-	if (l->phase != LIVE_STOPPING)
-		return NULL;
-	live_drain(l);
-	if (!l->exited && !live_all_stopped(l))
+	if (l->phase != LIVE_STOPPING || !reach_stop(l))
 		return NULL;
 	if (!take_event(l, ret)) {
 		go_on(l);
 		return NULL;
 	}
 	l->phase = LIVE_STOPPED;
+	t->wait_ms = 0;
 	target_moved(t);
 	*more = true;
 	return NULL;
@@ -322,16 +402,16 @@ static struct err *live_detach(struct target *t, int signo)
 		err = live_wait_stopped(l);
 	}
 	if (!l->exited)
-		live_lift_points(l, t->pid);
+		live_lift_points(l);
 	points_clear(&l->points);
 	for (struct lwp *p = l->first, *next; p; p = next) {
 		next = p->next;
 		live_clear_dregs(p);
-		int with = signo && p->tid == t->pid ? signo : parting_signal(l, p);
-		with = live_take_signal(l, p, with);
-		(void)ptrace(PTRACE_DETACH, p->tid, NULL, (long)with);
+		int last = signo && p->tid == t->pid ? signo : parting_signal(l, p);
+		(void)ptrace(PTRACE_DETACH, p->tid, NULL, (long)deliverable(l, p, last));
 		lwp_remove(l, p);
 	}
+	live_release_early(l);
 	l->phase = LIVE_STOPPED;
 	proc_close(l);
 	t->pid = 0;
@@ -356,6 +436,7 @@ static struct err *live_kill(struct target *t)
 		if (!l->exited)
 			sleep_us(1000);
 	}
+	live_release_early(l);
 	while (l->first)
 		lwp_remove(l, l->first);
 	points_clear(&l->points);

@@ -40,12 +40,10 @@ static void shell_command(const struct live_launch *how, struct buf *out)
 	buf_put(out, "", 1);
 }
 
-static void reset_signals(void)
+static void restore_signals(const struct live_signals *s)
 {
-	sigset_t none;
-	sigemptyset(&none);
-	signal(SIGPIPE, SIG_DFL);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, s->ignores_pipe ? SIG_IGN : SIG_DFL);
+	sigprocmask(SIG_SETMASK, &s->mask, NULL);
 }
 
 static void redirect_stdio(void)
@@ -70,7 +68,7 @@ __attribute__((noreturn)) static void child(const struct live_launch *how, char 
 	/* Until the stub has seized us. */
 	while (read(gate, &byte, 1) < 0 && errno == EINTR)
 		;
-	reset_signals();
+	restore_signals(how->signals);
 	if (how->stdin_null)
 		redirect_stdio();
 	if (!how->keep_aslr)
