@@ -3,9 +3,11 @@
 """Run the end-to-end tests: stock debuggers against archerfish, on real programs.
 
 	tests/e2e/run.py [-k WORDS] [-j N] [-v] [--list] [--stub build/release/archerfish]
+	                 [--of live]
 
-Prints TAP, then "# e2e: N passed, N failed, N skipped".  Exit status: 0 all that
-could run passed; 1 some failed; 77 none could run.
+Runs the cases of tests/e2e, or of the folder beside it that --of names.  Prints TAP,
+then "# e2e: N passed, N failed, N skipped".  Exit status: 0 all that could run passed;
+1 some failed; 77 none could run.
 """
 
 import argparse
@@ -123,12 +125,17 @@ def main():
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--stub", default="build/release/archerfish")
+    parser.add_argument("--of", metavar="FOLDER", default="e2e")
     options = parser.parse_args()
 
-    for path in sorted(glob.glob(os.path.join(HERE, "test_*.py"))):
+    folder = os.path.join(os.path.dirname(HERE), options.of)
+    sys.path.insert(0, folder)
+    for path in sorted(glob.glob(os.path.join(folder, "test_*.py"))):
         importlib.import_module(os.path.splitext(os.path.basename(path))[0])
-    for what, reason in harness.zoo.missing():
-        harness.CASES.append(harness.Case("all of this with " + what, harness.skipper(reason), {}, 60))
+    if options.of == "e2e":
+        for what, reason in harness.zoo.missing():
+            harness.CASES.append(harness.Case("all of this with " + what,
+                                              harness.skipper(reason), {}, 60))
     words = [w.strip() for w in options.k.split(",")] if "," in options.k else options.k.split()
     cases = [c for c in harness.CASES if all(w in c.name for w in words)]
     if options.list:
@@ -136,7 +143,7 @@ def main():
         return 0
     options.stub = os.path.abspath(options.stub)
     if not os.access(options.stub, os.X_OK):
-        print("# e2e: there is no %s (make builds it)" % options.stub)
+        print("# %s: there is no %s (make builds it)" % (options.of, options.stub))
         return 77
 
     base = tempfile.mkdtemp(prefix="archerfish-e2e.")
@@ -145,7 +152,8 @@ def main():
         counts = run_all(cases, options, base)
     finally:
         shutil.rmtree(base, ignore_errors=True)
-    print("# e2e: %(passed)d passed, %(failed)d failed, %(skipped)d skipped" % counts)
+    print("# %s: %d passed, %d failed, %d skipped"
+          % (options.of, counts["passed"], counts["failed"], counts["skipped"]))
     return 1 if counts["failed"] else 0 if counts["passed"] else 77
 
 
