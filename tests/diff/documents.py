@@ -103,9 +103,10 @@ def layout(r):
 
 
 def registers(r, _pid=0):
+    regs = layout(r)    # first: a client that has not read it gets fewer in g
     raw = r.ask("g").decode()
     values, at = {}, 0
-    for reg in layout(r):
+    for reg in regs:
         values[reg.name] = raw[at:at + 2 * reg.bytes]
         at += 2 * reg.bytes
     same("the size of g", len(raw), at)

@@ -249,3 +249,32 @@ Test(libraries, unreadable_names_are_left_out)
 	cr_assert_eq(count(xml, "<library "), 1);
 	cr_assert_not_null(strstr(xml, "libm"));
 }
+
+/* Whatever is in memory, the answer ends, and is well-formed or an error. */
+Test(libraries, garbage_is_survived)
+{
+	static struct image good;
+	unsigned int seed = 1, whole = 0;
+
+	good = *image;
+	for (int round = 0; round < 3000; round++) {
+		*image = good;
+		for (int i = rand_r(&seed) % 8; i >= 0; i--) {
+			/* One of the words of the structures becomes another's address, or anything. */
+			static const uint64_t bases[] = { PHDR, DYNAMIC, RDEBUG, MAPS, MAPS, MAPS };
+			uint64_t where = bases[rand_r(&seed) % 6] + 8u * (rand_r(&seed) % 32u);
+			uint64_t value = bases[rand_r(&seed) % 6] + 8u * (rand_r(&seed) % 32u);
+			if (rand_r(&seed) % 4 == 0)
+				value = (uint64_t)rand_r(&seed) << (rand_r(&seed) % 33);
+			memcpy(at(where), &value, sizeof(value));
+		}
+		mem_invalidate(&b.fake.target.mem);
+		const char *xml = ask(&b, ALL);
+		bool is_whole = xml[0] == 'l' &&
+				(strstr(xml, "</library-list-svr4>\n") || strcmp(xml, EMPTY) == 0);
+		cr_assert(is_whole || xml[0] == 'E' || xml[0] == 'm', "round %d: %.80s", round,
+			  xml);
+		whole += is_whole;
+	}
+	cr_assert_gt(whole, 500, "%u", whole);
+}
