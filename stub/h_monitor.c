@@ -99,37 +99,20 @@ static struct err *run_set_events(struct session *s, const char *args, struct bu
 
 static struct err *run_set_remote(struct session *s, const char *args, struct buf *out)
 {
-	bool on;
-	struct err *err = parse_switch(args, &on);
-	if (err)
-		return err;
-	if (!on)
-		s->trace = NULL;
-	else if (!s->trace)
-		s->trace = stderr;
-	buf_printf(out, "Protocol debug output %s.\n", on ? "enabled" : "disabled");
-	return NULL;
+	return set_debug(s, args, DEBUG_PACKETS, "Protocol debug", out);
 }
 
 static struct err *set_format(struct session *s, const char *word, size_t len, struct buf *out)
 {
-	static const struct {
-		const char *word;
-		bool timestamp;
-		const char *said;
-	} formats[] = {
-		{ "all", true, "All extra debug format options enabled.\n" },
-		{ "none", false, "All extra debug format options disabled.\n" },
-		{ "timestamp", true, "Timestamps will be added to debug output.\n" },
-	};
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		if (strlen(formats[i].word) != len || memcmp(word, formats[i].word, len) != 0)
-			continue;
-		s->debug_timestamp = formats[i].timestamp;
-		buf_puts(out, formats[i].said);
-		return NULL;
-	}
-	return err_new(ERR_UNSUPPORTED, "Unknown debug-format argument: \"%.*s\"", (int)len, word);
+	if (!options_debug_format(word, len, &s->debug_timestamp))
+		return err_new(ERR_UNSUPPORTED, "Unknown debug-format argument: \"%.*s\"", (int)len,
+			       word);
+	if (word[0] == 't')
+		buf_puts(out, "Timestamps will be added to debug output.\n");
+	else
+		buf_printf(out, "All extra debug format options %s.\n",
+			   s->debug_timestamp ? "enabled" : "disabled");
+	return NULL;
 }
 
 static struct err *run_set_format(struct session *s, const char *args, struct buf *out)

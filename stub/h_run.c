@@ -94,6 +94,8 @@ HANDLER(h_vcont)
 	struct rsp_vcont_list list = { 0 };
 	(void)out;
 
+	if (packet_disabled(s->options, "vCont"))
+		return err_new(ERR_UNSUPPORTED, "vCont is disabled");
 	struct err *err = rsp_vcont_parse(args, &list);
 	if (err)
 		return err;
@@ -111,8 +113,11 @@ HANDLER(h_vcont)
 
 HANDLER(h_vcont_query)
 {
-	(void)session;
+	struct session *s = session;
 	(void)args;
+
+	if (packet_disabled(s->options, "vCont"))
+		return err_new(ERR_UNSUPPORTED, "vCont is disabled");
 	buf_puts(out, "vCont;c;C;s;S;t;r");
 	return NULL;
 }

@@ -2,6 +2,7 @@
 /* Which threads there are, and which one is meant: H, T, qfThreadInfo, qThreadExtraInfo. */
 #include <string.h>
 
+#include "qxfer/python.h"
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
@@ -142,12 +143,31 @@ HANDLER(h_next_threads)
 	return list_threads(s, out);
 }
 
+/* As in the document `threads': the function and line of the innermost Python frame. */
+static void put_python_text(struct session *s, pid_t tid, struct buf *text)
+{
+	const struct space *space;
+	size_t before = text->len;
+	struct err *err = s->python ? target_space(s->target, &space) : NULL;
+
+	if (!s->python || err) {
+		err_drop(err); /* the name is an answer, too */
+		return;
+	}
+	buf_puts(text, " ");
+	err = python_thread_text(s->python, space, tid, text);
+	if (err)
+		text->len = before;
+	err_drop(err);
+}
+
 /* For clients without qXfer:threads, which tells more in one packet. */
 HANDLER(h_thread_extra)
 {
 	struct session *s = session;
 	struct thread_info info;
 	pid_t tid;
+	_cleanup_buf_ struct buf text = { 0 };
 
 	if (!cur_char(args, ','))
 		return err_new(ERR_PROTO, "malformed qThreadExtraInfo");
@@ -156,6 +176,8 @@ HANDLER(h_thread_extra)
 		err = s->target->ops->thread_info(s->target, tid, &info);
 	if (err)
 		return err;
-	buf_put_hex(out, info.name, strnlen(info.name, sizeof(info.name)));
-	return NULL;
+	buf_put(&text, info.name, strnlen(info.name, sizeof(info.name)));
+	put_python_text(s, tid, &text);
+	buf_put_hex(out, text.data, text.len);
+	return text.failed ? &err_nomem : NULL;
 }

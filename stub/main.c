@@ -25,8 +25,8 @@ static int fail_exiting(struct err *err)
 	return status;
 }
 
-/* Where packets are logged: the file that was asked for, or stderr. */
-static FILE *open_trace(const struct options *o)
+/* The file that was asked for, or stderr. */
+static FILE *open_log(const struct options *o)
 {
 	FILE *f = o->debug_file ? fopen(o->debug_file, "we") : NULL;
 	if (o->debug_file && !f)
@@ -61,8 +61,7 @@ static int serve(const struct options *o)
 	listener_announce(&listener, o->comm);
 	pid_t child = o->mode == MODE_LAUNCH ? target->pid : 0;
 	session_init(&session, target, o);
-	if (o->remote_debug)
-		session.trace = open_trace(o);
+	session.log = open_log(o);
 	int status = loop_run(&session, &listener);
 	listener_close(&listener);
 	target_close(session.target);

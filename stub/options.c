@@ -20,7 +20,7 @@ struct option_row {
 	const char *name;
 	enum arg arg; /* ARG_VALUE: --name=VALUE */
 	bool (*apply)(struct reader *r, const char *value);
-	const char *help; /* NULL: accepted, and of no effect here */
+	const char *help; /* NULL: not in the usage */
 };
 
 #define FLAG(field, value)                                                 \
@@ -39,6 +39,7 @@ FLAG(read_only, true)
 FLAG(no_host_io, true)
 FLAG(json, true)
 FLAG(debug, true)
+FLAG(event_loop_debug, true)
 FLAG(remote_debug, true)
 
 static bool set_mode(struct reader *r, enum mode mode)
@@ -87,6 +88,23 @@ static bool set_debug_file(struct reader *r, const char *v)
 	return true;
 }
 
+/* OPTION[,OPTION...], the last of which counts. */
+static bool set_debug_format(struct reader *r, const char *v)
+{
+	bool timestamp = r->o->debug_timestamp;
+
+	while (*v) {
+		size_t len = strcspn(v, ",");
+		if (!options_debug_format(v, len, &timestamp)) {
+			fprintf(r->err, "Unknown debug-format argument: \"%.*s\"\n", (int)len, v);
+			return false;
+		}
+		v += len + (v[len] == ',');
+	}
+	r->o->debug_timestamp = timestamp;
+	return true;
+}
+
 static bool set_python(struct reader *r, const char *v)
 {
 	r->o->python_off = strcmp(v, "off") == 0;
@@ -126,13 +144,6 @@ static bool refuse_selftest(struct reader *r, const char *v)
 	exit(0);
 }
 
-static bool ignore(struct reader *r, const char *v)
-{
-	(void)r;
-	(void)v;
-	return true;
-}
-
 /* clang-format off */
 static const struct option_row rows[] = {
 	{ "--attach", ARG_NONE, set_attach, "attach to process PID" },
@@ -148,13 +159,13 @@ static const struct option_row rows[] = {
 	{ "--json", ARG_NONE, set_json_true, "stacks: for programs" },
 	{ "--remote-debug", ARG_NONE, set_remote_debug_true, "log the packets" },
 	{ "--debug", ARG_OPTIONAL, set_debug_true, "log what the stub does" },
+	{ "--event-loop-debug", ARG_NONE, set_event_loop_debug_true, "log what the target reports" },
+	{ "--debug-format", ARG_VALUE, set_debug_format, "all, none, timestamp: what a log line begins with" },
 	{ "--debug-file", ARG_VALUE, set_debug_file, "the log goes to this file" },
 	{ "--disable-packet", ARG_OPTIONAL, set_disable_packet, "NAME: pretend not to know a packet; no name: list them" },
 	{ "--help", ARG_NONE, set_help, "print this" },
 	{ "--version", ARG_NONE, set_version, "print the version" },
 	{ "--selftest", ARG_OPTIONAL, refuse_selftest, NULL },
-	{ "--debug-format", ARG_VALUE, ignore, NULL },
-	{ "--event-loop-debug", ARG_NONE, ignore, NULL },
 };
 /* clang-format on */
 
@@ -257,4 +268,20 @@ bool options_parse(int argc, char **argv, struct options *ret, FILE *err)
 		return true;
 	options_usage(err);
 	return false;
+}
+
+bool options_debug_format(const char *word, size_t len, bool *timestamp)
+{
+	static const struct {
+		const char *word;
+		bool timestamp;
+	} formats[] = { { "all", true }, { "none", false }, { "timestamp", true } };
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (strlen(formats[i].word) == len && memcmp(word, formats[i].word, len) == 0) {
+			*timestamp = formats[i].timestamp;
+			return true;
+		}
+	}
+	return len == 0;
 }

@@ -25,7 +25,8 @@ struct options {
 	bool python_off;
 	bool json;  /* stacks */
 	bool quiet; /* say nothing of what is opened */
-	bool debug, remote_debug;
+	bool debug, event_loop_debug, remote_debug;
+	bool debug_timestamp; /* --debug-format */
 	const char *debug_file;
 	const char *disable_packets[16]; /* --disable-packet=NAME */
 	unsigned int ndisabled;
@@ -37,6 +38,8 @@ struct options {
  * gdbserver's usage text, and returns false.
  */
 bool options_parse(int argc, char **argv, struct options *ret, FILE *err);
+/* One word of --debug-format; false if it is none. */
+bool options_debug_format(const char *word, size_t len, bool *timestamp);
 void options_usage(FILE *out);
 void options_version(FILE *out);
 

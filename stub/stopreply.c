@@ -6,6 +6,7 @@
 
 #include "rsp/signals.h"
 #include "rsp/threadid.h"
+#include "stub/handlers.h"
 
 static void put_process(struct session *s, struct buf *out)
 {
@@ -85,7 +86,7 @@ static void put_thread(struct session *s, struct buf *out)
 {
 	struct thread_info info;
 
-	if (!s->stop.tid)
+	if (!s->stop.tid || packet_disabled(s->options, "Tthread"))
 		return;
 	buf_puts(out, "thread:");
 	rsp_thread_id_write(out, s->peer.multiprocess, s->target->pid, s->stop.tid);
@@ -101,6 +102,10 @@ static void put_thread(struct session *s, struct buf *out)
 
 static void put_stop(struct session *s, struct buf *out)
 {
+	if (packet_disabled(s->options, "T")) {
+		buf_printf(out, "S%02x", rsp_signal_from_linux(s->stop.signo));
+		return;
+	}
 	buf_printf(out, "T%02x", rsp_signal_from_linux(s->stop.signo));
 	put_reason(s, out);
 	put_expedited(s, out);

@@ -6,7 +6,6 @@ static struct bench bench;
 static void setup(void)
 {
 	bench_init(&bench, NULL, 0);
-	bench.s.trace = NULL;
 }
 
 static void teardown(void)
@@ -120,10 +119,12 @@ Test(monitor, switches_answer_in_gdbservers_words, .init = setup, .fini = teardo
 	cr_assert_eq(bench.s.debug, DEBUG_POINTS | DEBUG_EVENTS);
 	assert_monitor("set debug-hw-points 0", "H/W point debugging output disabled.\n", "OK");
 	assert_monitor("set event-loop-debug 0", "Event loop debug output disabled.\n", "OK");
+	bench.s.debug = DEBUG_PACKETS;
 	FILE *log = fopen("/dev/null", "w");
-	bench.s.trace = log;
+	bench.s.log = log;
 	assert_monitor("set remote-debug 0", "Protocol debug output disabled.\n", "OK");
-	cr_assert_null(bench.s.trace);
+	cr_assert_eq(bench.s.debug, 0);
+	bench.s.log = stderr;
 	fclose(log);
 	assert_monitor("set debug-format all", "All extra debug format options enabled.\n", "OK");
 	cr_assert(bench.s.debug_timestamp);

@@ -51,11 +51,13 @@ Test(h_query, disabled_packets_are_unknown_and_not_announced)
 	assert_answer(&b, "qfThreadInfo", "");
 	cr_assert_not(announces(&b, "vContSupported"));
 	cr_assert(announces(&b, "multiprocess+"));
-	cr_assert_not(packet_disabled(&b.options, "T"));
-	cr_assert(packet_disabled(&b.options, "Tthread"));
+	cr_assert_eq(ask(&b, "?")[0], 'T');
+	assert_answer(&b, "vCont?", "");
+	assert_answer(&b, "vCont;c", "");
+	cr_assert_null(strstr(ask(&b, "?"), "thread:"));
 	b.options.disable_packets[0] = "T";
 	assert_answer(&b, "qC", "QC1a2b");
-	cr_assert(packet_disabled(&b.options, "T"));
+	assert_answer(&b, "?", "S05");
 	bench_deinit(&b);
 }
 
