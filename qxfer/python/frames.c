@@ -11,13 +11,10 @@
 
 #define STEPS_MAX (4ul * PY_FRAMES_MAX)
 
-struct raw_frame {
-	uint64_t code, previous, instr;
-	unsigned int owner;
-	bool is_entry;
-};
+/* While only the innermost frames are wanted, how much further to look for damage. */
+#define PEEK_MAX 64u
 
-static struct err *read_frame(struct py_walker *w, uint64_t addr, struct raw_frame *ret)
+struct err *py_frame_read(struct py_walker *w, uint64_t addr, struct py_raw_frame *ret)
 {
 	const struct py_offsets *off = w->off;
 	struct obj o;
@@ -27,7 +24,7 @@ static struct err *read_frame(struct py_walker *w, uint64_t addr, struct raw_fra
 	struct err *err = obj_load(w->mem, addr, py_offsets_frame_span(off), &o);
 	if (err)
 		return err;
-	*ret = (struct raw_frame){
+	*ret = (struct py_raw_frame){
 		.code = obj_uint(&o, off->frame.code, 8) & ~(uint64_t)off->code_tag,
 		.previous = obj_uint(&o, off->frame.previous, 8),
 		.instr = obj_uint(&o, off->frame.instr, 8),
@@ -40,7 +37,21 @@ static struct err *read_frame(struct py_walker *w, uint64_t addr, struct raw_fra
 	return NULL;
 }
 
-static struct err *append_frame(struct py_walker *w, uint64_t addr, const struct raw_frame *raw)
+void py_chain_note(const struct py_offsets *off, struct py_chain *c, const struct py_raw_frame *raw)
+{
+	c->shim_last = raw->owner >= off->owner_shim;
+	if (!c->n) {
+		c->shim_first = c->shim_last;
+		c->first_previous = raw->previous;
+	}
+	c->n++;
+	if (c->level_ended || (!c->shim_last && !raw->is_entry))
+		return;
+	c->level_ended = true;
+	c->level_previous = raw->previous;
+}
+
+static struct err *append_frame(struct py_walker *w, uint64_t addr, const struct py_raw_frame *raw)
 {
 	struct py_snapshot *snap = &w->py->snap;
 	struct err *err = py_array_grow((void **)&snap->frames, snap->nframes, &w->py->frames_cap,
@@ -85,58 +96,90 @@ static struct err *cycle(struct py_snapshot *snap, const struct py_thread *threa
 		       (unsigned long long)brent->mark);
 }
 
-/* Why no frame may be added; NULL with *enough set when the caller wanted no more. */
-static struct err *check_room(const struct py_walker *w, const struct py_thread *thread,
-			      bool *enough)
+/* Whether there is room for a frame; if not, why, unless the caller wanted no more. */
+static struct err *check_room(const struct py_walker *w, const struct py_thread *thread, bool *room)
 {
 	const struct py_snapshot *snap = &w->py->snap;
 	size_t n = snap->nframes - thread->first_frame;
-	*enough = w->walk.max_frames && n >= w->walk.max_frames;
-	if (*enough || (n < PY_FRAMES_MAX && snap->nframes < PY_ALL_FRAMES_MAX))
+	*room = !w->walk.max_frames || n < w->walk.max_frames;
+	if (!*room || (n < PY_FRAMES_MAX && snap->nframes < PY_ALL_FRAMES_MAX))
 		return NULL;
 	return err_new(ERR_BAD_DATA, "more frames than are served (%zu)", n);
 }
 
-static struct err *collect(struct py_walker *w, struct py_thread *thread, uint64_t addr)
+static struct err *take_frame(struct py_walker *w, struct py_thread *thread, uint64_t addr,
+			      const struct py_raw_frame *raw, size_t *beyond)
+{
+	bool room;
+	if (raw->owner >= w->off->owner_shim) {
+		note_shim(w, thread, addr);
+		return NULL;
+	}
+	struct err *err = check_room(w, thread, &room);
+	if (err)
+		return err;
+	if (room)
+		return append_frame(w, addr, raw);
+	++*beyond;
+	return NULL;
+}
+
+static struct err *collect(struct py_walker *w, struct py_thread *thread, uint64_t addr,
+			   struct py_chain *chain)
 {
 	struct py_snapshot *snap = &w->py->snap;
 	struct py_brent brent = { 0 };
-	bool enough = false;
+	size_t beyond = 0; /* frames seen that are not wanted */
 
 	/* Shims grow no array, so what bounds the frames does not bound the steps. */
 	for (size_t steps = 0; addr && steps < STEPS_MAX; steps++) {
-		struct raw_frame raw;
-		struct err *err = read_frame(w, addr, &raw);
+		struct py_raw_frame raw;
+		struct err *err = py_frame_read(w, addr, &raw);
 		if (err)
 			return err;
 		if (py_brent_seen(&brent, addr, snap->nframes))
 			return cycle(snap, thread, &brent);
-		if (raw.owner >= w->off->owner_shim)
-			note_shim(w, thread, addr);
-		else
-			err = check_room(w, thread, &enough);
-		if (!err && !enough && raw.owner < w->off->owner_shim)
-			err = append_frame(w, addr, &raw);
-		if (err || enough)
+		py_chain_note(w->off, chain, &raw);
+		err = take_frame(w, thread, addr, &raw, &beyond);
+		chain->cut = beyond > PEEK_MAX || (beyond && chain->level_ended);
+		if (err || chain->cut)
 			return err;
 		addr = raw.previous;
 	}
 	if (addr)
 		return err_new(ERR_BAD_DATA, "the frames do not end");
-	if (snap->nframes > thread->first_frame)
+	if (snap->nframes > thread->first_frame && !beyond)
 		snap->frames[snap->nframes - 1].entry = true;
 	return NULL;
 }
 
-struct err *py_frames_collect(struct py_walker *w, struct py_thread *thread, uint64_t frame)
+struct err *py_frames_collect(struct py_walker *w, struct py_thread *thread,
+			      const struct py_top *top)
 {
-	thread->first_frame = w->py->snap.nframes;
-	struct err *err = collect(w, thread, frame);
+	struct py_snapshot *snap = &w->py->snap;
+	struct py_chain chain = { 0 };
+	uint64_t instead = 0;
+
+	thread->first_frame = snap->nframes;
+	struct err *err = collect(w, thread, top->frame, &chain);
+	if (err && err->code == ERR_NOMEM)
+		return err;
+	chain.damaged = err != NULL;
+	if (!py_top_is_whole(w, top, &chain) && py_top_instead(w, top, &chain, &instead)) {
+		err_drop(err);
+		snap->nframes = thread->first_frame;
+		thread->c_stack = 0;
+		chain = (struct py_chain){ 0 };
+		err = collect(w, thread, instead, &chain);
+	} else if (!err && !py_top_is_whole(w, top, &chain)) {
+		err = err_new(ERR_BAD_DATA,
+			      "stopped in the middle of a call or return: frames may be missing");
+	}
 	if (err && err->code == ERR_NOMEM)
 		return err;
 	if (err && !(thread->corrupt = py_reason(w, err)))
 		return &err_nomem;
-	thread->nframes = w->py->snap.nframes - thread->first_frame;
+	thread->nframes = snap->nframes - thread->first_frame;
 	return NULL;
 }
 

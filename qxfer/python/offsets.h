@@ -55,10 +55,12 @@ struct py_offsets {
 	} gil;
 	struct {
 		uint32_t size, next, interp, thread_id, native_thread_id, raising, exc_info;
+		uint32_t datastack_chunk, datastack_top;
 		uint32_t frame; /* the current frame, or the _PyCFrame that points to it */
 	} tstate;
 	struct {
 		uint32_t current_frame; /* PY_NONE: the thread points to its frame itself */
+		uint32_t previous;
 	} cframe;
 	struct {
 		uint32_t value, previous;

@@ -173,28 +173,18 @@ static struct err *load_tstate(struct py_walker *w, uint64_t addr, uint64_t inte
 	return NULL;
 }
 
-/* The address of the innermost frame; 3.11 and 3.12 reach it through the C stack. */
-static struct err *first_frame(struct py_walker *w, struct obj *ts, struct py_thread *thread,
-			       uint64_t *ret)
-{
-	uint64_t at = obj_uint(ts, w->off->tstate.frame, 8);
-	*ret = at;
-	if (w->off->cframe.current_frame == PY_NONE || !at)
-		return NULL;
-	thread->c_stack = at;
-	return mem_ptr(w->mem, at + w->off->cframe.current_frame, ret);
-}
-
 static struct err *read_thread(struct py_walker *w, struct obj *ts, struct py_thread *thread)
 {
-	uint64_t frame = 0;
+	struct py_top top;
 	thread->first_frame = w->py->snap.nframes;
-	struct err *err = first_frame(w, ts, thread, &frame);
+	struct err *err = py_top_find(w, ts, thread->tid, &top);
 	if (err) {
 		thread->corrupt = py_reason(w, err);
 		return thread->corrupt ? NULL : &err_nomem;
 	}
-	err = py_frames_collect(w, thread, frame);
+	err = py_frames_collect(w, thread, &top);
+	if (top.cframe)
+		thread->c_stack = top.cframe;
 	if (!thread->nframes)
 		thread->c_stack = 0;
 	return err;

@@ -48,12 +48,61 @@ struct py_walker {
 	struct py_walk walk;
 };
 
+/* What a frame says of itself, unchecked. */
+struct py_raw_frame {
+	uint64_t code, previous, instr;
+	unsigned int owner;
+	bool is_entry; /* 3.11 */
+};
+
+struct err *py_frame_read(struct py_walker *w, uint64_t addr, struct py_raw_frame *ret) MUST_CHECK;
+
+/* What was seen on the way down a chain of frames. */
+struct py_chain {
+	size_t n; /* frames, shims too */
+	bool shim_first, shim_last;
+	uint64_t first_previous; /* where the innermost frame points */
+	bool level_ended;	 /* the first frame of the innermost evaluation loop was seen */
+	uint64_t level_previous; /* and where it points: the frame that called that loop */
+	bool cut;		 /* not followed to its end because no more was wanted */
+	bool damaged;		 /* not followed to its end because it could not be */
+};
+
+void py_chain_note(const struct py_offsets *off, struct py_chain *c,
+		   const struct py_raw_frame *raw);
+
+/* Where a thread's frames begin, and what can tell whether they do. */
+struct py_top {
+	pid_t tid;
+	uint64_t thread;	   /* the PyThreadState */
+	uint64_t frame;		   /* the innermost frame, or 0 */
+	uint64_t cframe;	   /* 3.11, 3.12: the innermost _PyCFrame, else 0 */
+	uint64_t caller;	   /* the frame that called its evaluation loop */
+	uint64_t stack, stack_top; /* the newest chunk of the data stack and its free part; or 0 */
+};
+
+/* Reads it from the thread state @ts. */
+struct err *py_top_find(struct py_walker *w, struct obj *ts, pid_t tid,
+			struct py_top *ret) MUST_CHECK;
+
+/* Whether the chain is one that CPython leaves behind between two instructions. */
+bool py_top_is_whole(const struct py_walker *w, const struct py_top *top,
+		     const struct py_chain *chain);
+
 /*
- * Appends to the snapshot the frames of @thread from @frame on, without what
- * needs their code objects.  Only ERR_NOMEM.
+ * A stop may fall between the stores that enter or leave a frame.  Finds the
+ * frame to begin with instead of @top's, as the thread stood just before or will
+ * stand just after; false if there is none better.
+ */
+bool py_top_instead(struct py_walker *w, const struct py_top *top, const struct py_chain *chain,
+		    uint64_t *ret);
+
+/*
+ * Appends to the snapshot the frames of @thread from @top on, without what needs
+ * their code objects.  Only ERR_NOMEM.
  */
 struct err *py_frames_collect(struct py_walker *w, struct py_thread *thread,
-			      uint64_t frame) MUST_CHECK;
+			      const struct py_top *top) MUST_CHECK;
 
 /*
  * Fills in names and places of a collected thread's frames, and takes out those

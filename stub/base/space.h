@@ -33,6 +33,12 @@ struct space {
 	 * caller; -1 if there is none to be had.  May be NULL: no files at all.
 	 */
 	int (*open_map)(void *ctx, const struct map *m);
+	/*
+	 * The general-purpose registers of a thread, in no order to rely on: what
+	 * it was in the middle of is known there alone.  Returns how many of @n
+	 * were stored.  May be NULL, and may store none.
+	 */
+	size_t (*thread_regs)(void *ctx, pid_t tid, uint64_t *ret, size_t n);
 	void *ctx;
 };
 

@@ -9,9 +9,12 @@
 #include <string.h>
 
 #include "qxfer/python.h"
+#include "qxfer/python/state.h"
 #include "tests/walk/proc_space.h"
 
-#define GRAIN 8u /* bytes; what lies closer together is written as one */
+#define GRAIN 8u  /* bytes */
+#define LINE  64u /* of memory around what was read is kept, so that a later walker */
+#define MORE  96u /* may read a little further; and so much more behind a structure */
 
 struct piece {
 	uint64_t addr; /* a multiple of GRAIN */
@@ -43,7 +46,9 @@ static size_t recording_read(void *ctx, uint64_t addr, void *buf, size_t len)
 {
 	struct recorder *r = ctx;
 	size_t n = mem_read_some(r->below, addr, buf, len);
-	for (uint64_t at = addr & ~(uint64_t)(GRAIN - 1); at < addr + n; at += GRAIN)
+	bool structure = len >= 64 && len <= 512;
+	uint64_t end = (addr + n + (structure ? MORE : 0) + LINE - 1) & ~(uint64_t)(LINE - 1);
+	for (uint64_t at = addr & ~(uint64_t)(LINE - 1); n && at < end; at += GRAIN)
 		add_piece(r, at);
 	return n;
 }
@@ -127,6 +132,21 @@ static void put_space(const struct recorder *r, const struct space *s)
 		printf("thread %d %" PRIx64 "\n", (int)s->threads[i].tid, s->threads[i].tp);
 }
 
+/* 3.11 and 3.12: every _PyCFrame, which a walk reads only where a stop is unlucky. */
+static void touch_cframes(const struct python *py, struct mem *m)
+{
+	const struct py_offsets *off = &py->rt.off;
+	for (size_t i = 0; off->cframe.previous != PY_NONE && i < py->snap.nthreads; i++) {
+		uint64_t at = py->snap.threads[i].c_stack;
+		for (int n = 0; at && n < 100; n++) {
+			struct err *err = mem_ptr(m, at + off->cframe.previous, &at);
+			err_drop(err);
+			if (err)
+				break;
+		}
+	}
+}
+
 static struct err *record(struct proc_space *p)
 {
 	struct recorder r = { .below = &p->mem };
@@ -143,6 +163,7 @@ static struct err *record(struct proc_space *p)
 	if (!err)
 		err = python_stacks_text(py, &space, PYTHON_FULL, &text);
 	if (!err) {
+		touch_cframes(py, &recording);
 		printf("# Recorded by tests/mem/record.c; see docs/adding-a-python-version.md.\n");
 		put_space(&r, &space);
 		put_pieces(&r);

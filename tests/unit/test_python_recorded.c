@@ -344,6 +344,101 @@ Test(python_recorded, what_was_read_at_one_stop_is_not_believed_at_the_next)
 	}
 }
 
+/* ---- stops between two stores, see top.c ---- */
+
+static uint64_t reg;
+
+static size_t one_reg(void *ctx, pid_t tid, uint64_t *ret, size_t n)
+{
+	(void)ctx;
+	(void)tid;
+	(void)n;
+	*ret = reg;
+	return 1;
+}
+
+/* Makes @frame current, as the thread's state or its innermost _PyCFrame says. */
+static void set_current(const struct py_thread *t, uint64_t frame)
+{
+	uint64_t at = t->addr + py->rt.off.tstate.frame;
+	if (py->rt.off.cframe.current_frame != PY_NONE) {
+		cr_assert_null(mem_ptr(&rec.mem, at, &at));
+		at += py->rt.off.cframe.current_frame;
+	}
+	poke(at, frame);
+}
+
+/* The coroutine "inner" is current but no longer linked; returns who awaits it. */
+static struct py_frame unlink_inner(pid_t *tid)
+{
+	const struct py_thread *t = thread_in(walk(NULL), "coroutine");
+	const struct py_frame *f = &py->snap.frames[t->first_frame];
+	struct py_frame caller = f[2];
+	*tid = t->tid;
+	cr_assert_str_eq(f[1].name, "inner");
+	set_current(t, f[1].addr);
+	poke(f[1].addr + py->rt.off.frame.previous, 0);
+	return caller;
+}
+
+static const struct py_thread *thread_of(const struct py_snapshot *snap, pid_t tid)
+{
+	for (size_t i = 0; i < snap->nthreads; i++)
+		if (snap->threads[i].tid == tid)
+			return &snap->threads[i];
+	cr_assert_fail("no thread %d", (int)tid);
+	return NULL;
+}
+
+Test(python_recorded, an_unlinked_frame_s_caller_is_found_in_a_register)
+{
+	for_each_recording(i)
+	{
+		pid_t tid;
+		struct py_frame caller = unlink_inner(&tid);
+		reg = caller.addr;
+		rec.space.thread_regs = one_reg;
+		const struct py_snapshot *snap = walk(NULL);
+		const struct py_thread *t = thread_of(snap, tid);
+		cr_expect_null(t->corrupt, "%s", t->corrupt);
+		cr_expect_eq(snap->frames[t->first_frame].addr, caller.addr);
+		cr_expect_gt(t->nframes, 3);
+	}
+}
+
+Test(python_recorded, without_registers_a_stack_that_may_lack_frames_says_so)
+{
+	for_each_recording(i)
+	{
+		pid_t tid;
+		unlink_inner(&tid);
+		const struct py_snapshot *snap = walk(NULL);
+		const struct py_thread *t = thread_of(snap, tid);
+		cr_assert_not_null(t->corrupt);
+		cr_expect(strstr(t->corrupt, "in the middle of a call"), "%s", t->corrupt);
+	}
+}
+
+Test(python_recorded, a_loop_not_yet_entered_shows_who_enters_it)
+{
+	for_each_recording(i)
+	{
+		const struct py_thread *t = thread_in(walk(NULL), "coroutine");
+		pid_t tid = t->tid;
+		if (py->rt.off.cframe.current_frame == PY_NONE)
+			continue;
+		set_current(t, 1);
+		reg = 0;
+		rec.space.thread_regs = one_reg;
+		const struct py_snapshot *snap = walk(NULL);
+		t = thread_of(snap, tid);
+		cr_expect_null(t->corrupt, "%s", t->corrupt);
+		/* 3.11 enters a loop for each coroutine. */
+		const char *name = snap->frames[t->first_frame].name;
+		cr_expect(strcmp(name, "coroutine") == 0 || strcmp(name, "outer") == 0, "%s", name);
+	}
+}
+
 Test(python_recorded, a_limit_on_frames_is_no_damage)
 {
 	for_each_recording(i)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,18 @@ static int open_map(void *ctx, const struct map *m)
 	return fd;
 }
 
+static size_t thread_regs(void *ctx, pid_t tid, uint64_t *ret, size_t n)
+{
+	struct user_regs_struct regs;
+	(void)ctx;
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) != 0)
+		return 0;
+	if (n > sizeof(regs) / sizeof(*ret))
+		n = sizeof(regs) / sizeof(*ret);
+	memcpy(ret, &regs, n * sizeof(*ret));
+	return n;
+}
+
 static bool known(const struct proc_space *p, pid_t tid)
 {
 	for (size_t i = 0; i < p->space.nthreads; i++)
@@ -61,7 +74,7 @@ static int seize_new(struct proc_space *p)
 		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (tid <= 0 || known(p, tid) || p->space.nthreads == PROC_THREADS_MAX)
 			continue;
-		if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0) {
+		if (ptrace(PTRACE_SEIZE, tid, NULL, PTRACE_O_TRACECLONE) != 0) {
 			if (errno == ESRCH)
 				continue;
 			fprintf(stderr, "seizing %d: %s\n", (int)tid, strerror(errno));
@@ -87,6 +100,7 @@ bool proc_space_open(struct proc_space *p, pid_t pid)
 		.threads = p->threads,
 		.epoch = 1,
 		.open_map = open_map,
+		.thread_regs = thread_regs,
 		.ctx = p,
 	};
 	int n;
@@ -136,15 +150,39 @@ static int by_tid(const void *a, const void *b)
 	return (x->tid > y->tid) - (x->tid < y->tid);
 }
 
+/* A thread that @tid has just made stops before its first instruction. */
+static void add_clone(struct proc_space *p, pid_t tid)
+{
+	unsigned long child = 0;
+	if (ptrace(PTRACE_GETEVENTMSG, tid, NULL, &child) != 0 ||
+	    p->space.nthreads == PROC_THREADS_MAX || known(p, (pid_t)child) ||
+	    waitpid((pid_t)child, NULL, __WALL) != (pid_t)child)
+		return;
+	p->threads[p->space.nthreads++].tid = (pid_t)child;
+}
+
+static bool interrupt(struct proc_space *p, pid_t tid)
+{
+	int status;
+	/* One that stopped of itself meanwhile must not get an interrupt for later. */
+	pid_t got = waitpid(tid, &status, __WALL | WNOHANG);
+	if (got == 0 && ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) == 0)
+		got = waitpid(tid, &status, __WALL);
+	if (got != tid || !WIFSTOPPED(status))
+		return false;
+	if (status >> 8 == (SIGTRAP | PTRACE_EVENT_CLONE << 8))
+		add_clone(p, tid);
+	return true;
+}
+
 static void stop_threads(struct proc_space *p)
 {
-	for (size_t i = 0; i < p->space.nthreads;) {
+	for (size_t i = 0, n = p->space.nthreads; i < p->space.nthreads;) {
 		pid_t tid = p->threads[i].tid;
-		int status;
-		errno = 0;
-		if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != 0 ||
-		    waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status)) {
+		/* Those behind the first n were stopped when they were found. */
+		if (i < n && !interrupt(p, tid)) {
 			remove_thread(p, i);
+			n--;
 			continue;
 		}
 		errno = 0;
