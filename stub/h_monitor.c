@@ -130,6 +130,16 @@ static struct err *run_set_format(struct session *s, const char *args, struct bu
 	return err;
 }
 
+/* gdbserver's way to threads; ours needs no library, and scripts set it all the same. */
+static struct err *run_set_thread_db(struct session *s, const char *args, struct buf *out)
+{
+	(void)s;
+	buf_puts(out, "libthread-db-search-path set to `");
+	buf_puts(out, *args ? args : "$sdir:$pdir");
+	buf_puts(out, "'\n");
+	return NULL;
+}
+
 static bool count_thread(pid_t tid, void *arg)
 {
 	(void)tid;
@@ -204,6 +214,7 @@ static const struct monitor commands[] = {
 	{ "exit", "",
 	  "Quit GDBserver", false, run_exit },
 	{ "help", "", NULL, false, run_help },
+	{ "set libthread-db-search-path", "", NULL, false, run_set_thread_db },
 	{ "py-bt", "[all|full|THREAD]",
 	  "Print the Python stack of the current thread, of all, or of one", true, run_py_bt },
 	{ "py-threads", "",

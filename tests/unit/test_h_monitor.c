@@ -134,6 +134,12 @@ Test(monitor, switches_answer_in_gdbservers_words, .init = setup, .fini = teardo
 		       "OK");
 }
 
+Test(monitor, the_path_of_a_library_that_is_not_needed_is_taken, .init = setup, .fini = teardown)
+{
+	assert_monitor("set libthread-db-search-path /foo/bar",
+		       "libthread-db-search-path set to `/foo/bar'\n", "OK");
+}
+
 Test(monitor, a_format_that_does_not_exist_is_named, .init = setup, .fini = teardown)
 {
 	_cleanup_buf_ struct buf printed = { 0 };
