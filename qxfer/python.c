@@ -178,10 +178,7 @@ static void put_document(struct tree *t, const struct py_snapshot *snap)
 	tree_open(t, "python-frames");
 	tree_text(t, "version", "1.0");
 	tree_text(t, "python", snap->version);
-	if (t->json)
-		tree_flag(t, "verified", snap->verified);
-	else
-		tree_text(t, "verified", snap->verified ? "yes" : "no");
+	tree_text(t, "verified", snap->verified ? "yes" : "no");
 	tree_address(t, "runtime", snap->runtime);
 	tree_list(t, "interpreters");
 	for (size_t i = 0; i < snap->ninterps; i++)

@@ -51,7 +51,8 @@ class Victim:
     """A process to be debugged."""
 
     def __init__(self):
-        self.proc = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE)
+        self.proc = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE,
+                                     stderr=subprocess.DEVNULL)  # it may end anyhow
         self.pid = self.proc.pid
         self.proc.stdout.readline()
 
