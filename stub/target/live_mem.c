@@ -65,18 +65,33 @@ static size_t live_write(void *ctx, uint64_t addr, const void *buf, size_t len)
 
 const struct mem_ops live_mem_ops = { .read = live_read, .write = live_write };
 
+static struct err *no_memory(uint64_t addr)
+{
+	struct err *err =
+		err_new(ERR_FAULT, "cannot access memory at 0x%llx", (unsigned long long)addr);
+	err->address = addr;
+	return err;
+}
+
+/* A library that was unloaded and loaded again took the trap with it. */
+static bool trap_is_there(struct live *l, int fd, uint64_t addr)
+{
+	uint8_t now[POINT_INSN_MAX];
+	return raw_read(fd, addr, now, l->points.len) == l->points.len &&
+	       memcmp(now, l->points.insn, l->points.len) == 0;
+}
+
 static struct err *insert_software(struct live *l, uint64_t addr)
 {
 	uint8_t saved[POINT_INSN_MAX];
 
-	if (points_find(&l->points, addr))
-		return NULL;
-	if (raw_read(l->mem_fd, addr, saved, l->points.len) != l->points.len) {
-		struct err *err = err_new(ERR_FAULT, "cannot access memory at 0x%llx",
-					  (unsigned long long)addr);
-		err->address = addr;
-		return err;
+	if (points_find(&l->points, addr)) {
+		if (l->lifted || trap_is_there(l, l->mem_fd, addr))
+			return NULL;
+		points_drop(&l->points, addr);
 	}
+	if (raw_read(l->mem_fd, addr, saved, l->points.len) != l->points.len)
+		return no_memory(addr);
 	points_hide(&l->points, addr, saved, l->points.len);
 	struct err *err = points_add(&l->points, addr, saved);
 	if (err || l->lifted)
@@ -93,21 +108,21 @@ static struct err *insert_software(struct live *l, uint64_t addr)
  */
 static void restore(struct live *l, int fd, const struct point *p)
 {
-	uint8_t now[POINT_INSN_MAX];
-
-	if (raw_read(fd, p->addr, now, l->points.len) == l->points.len &&
-	    memcmp(now, l->points.insn, l->points.len) == 0)
+	if (trap_is_there(l, fd, p->addr))
 		(void)raw_write(fd, p->addr, p->saved, l->points.len);
 }
 
-static void remove_software(struct live *l, uint64_t addr)
+static struct err *remove_software(struct live *l, uint64_t addr)
 {
+	uint8_t now;
 	const struct point *p = points_find(&l->points, addr);
 	if (!p)
-		return;
+		return NULL;
 	if (!l->lifted)
 		restore(l, l->mem_fd, p);
 	points_drop(&l->points, addr);
+	/* Its memory is gone, which the client warns of. */
+	return raw_read(l->mem_fd, addr, &now, 1) == 1 ? NULL : no_memory(addr);
 }
 
 static bool dreg_type(enum point_type type, enum x86_dreg_type *ret)
@@ -144,10 +159,8 @@ static struct err *live_remove(struct target *t, enum point_type type, uint64_t 
 	struct live *l = to_live(t);
 	enum x86_dreg_type dr;
 
-	if (type == POINT_SW) {
-		remove_software(l, addr);
-		return NULL;
-	}
+	if (type == POINT_SW)
+		return remove_software(l, addr);
 	if (!dreg_type(type, &dr))
 		return err_new(ERR_UNSUPPORTED, "no such point on this processor");
 	x86_dregs_remove(&l->dregs, dr, addr, kind);
