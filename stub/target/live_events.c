@@ -326,6 +326,8 @@ static void on_stopped(struct live *l, struct lwp *p, int status)
 {
 	p->stopped = true;
 	p->asked = p->stuck = p->in_signal = false;
+	if (p->stepping)
+		live_repair_flags(l, p);
 	switch (STATUS_EVENT(status)) {
 	case PTRACE_EVENT_CLONE:
 	case PTRACE_EVENT_FORK:

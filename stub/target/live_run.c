@@ -38,6 +38,8 @@ void live_continue_lwp(struct live *l, struct lwp *p, int signo)
 	signo = deliverable(l, p, signo);
 	if (signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
 		l->job_overridden = false;
+	if (p->stepping)
+		live_watch_flags(l, p);
 	/* A thread that is killed meanwhile cannot go on; its exit tells. */
 	if (p->job_stopped && !p->stepping)
 		(void)ptrace(PTRACE_LISTEN, p->tid, NULL, NULL);
