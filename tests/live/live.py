@@ -70,8 +70,13 @@ class Inferior:
     def __getitem__(self, name):
         return self.names[name]
 
+    def memory(self, mode):
+        """Its memory as a file; that of a first thread that has ended is empty."""
+        tids = [self.pid] if self.state() != "Z" else [x for x in self.tids() if x != self.pid]
+        return open("/proc/%d/mem" % (tids or [self.pid])[0], mode, 0)
+
     def read(self, addr, size):
-        with open("/proc/%d/mem" % self.pid, "rb", 0) as f:
+        with self.memory("rb") as f:
             f.seek(addr)
             return f.read(size)
 
@@ -80,7 +85,7 @@ class Inferior:
         return struct.unpack("<Q", self.read(self[name] + 8 * index, 8))[0]
 
     def poke(self, name, value):
-        with open("/proc/%d/mem" % self.pid, "r+b", 0) as f:
+        with self.memory("r+b") as f:
             f.seek(self[name])
             f.write(struct.pack("<Q", value))
 
@@ -205,9 +210,13 @@ class Running(Process, Inferior):
 def start(t, name, *args, ready=None, **how):
     """Run a program and wait until ready(it)."""
     program = t.start(Running, name, [program_path(name), *args], **how)
-    t.eventually(lambda: os.readlink("/proc/%d/exe" % program.pid) == program.path, name + " runs")
-    if ready:
-        t.eventually(lambda: ready(program), name + " is ready")
+
+    def is_ready():
+        try:
+            return program.read(program["main"], 1) and (not ready or ready(program))
+        except OSError:
+            return False    # between the two programs of an exec
+    t.eventually(is_ready, name + " is ready")
     return program
 
 
