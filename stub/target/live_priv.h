@@ -26,6 +26,7 @@ struct lwp {
 	bool stuck;	  /* nothing stops it now; it counts as stopped, without registers */
 	bool asked;	  /* PTRACE_INTERRUPT was sent and its stop has not come */
 	bool in_signal;	  /* stopped by a signal: only here PTRACE_CONT can deliver one */
+	bool in_exec;	  /* stopped on the way out of execve */
 	bool resumed;	  /* the client wants it to run */
 	bool job_stopped; /* in a group stop (SIGSTOP and its like) that we did not undo */
 	bool stepping;	  /* and by single steps */
@@ -171,6 +172,8 @@ struct err *live_detect_arch(struct live *l, pid_t tid) MUST_CHECK;
 /* live_events.c */
 /* What waitpid() said of @tid; updates the table and may leave an event pending. */
 void live_handle_status(struct live *l, pid_t tid, int status);
+/* Whether the client wants @signo delivered without being told. */
+bool live_passes(const struct live *l, int signo);
 /* Takes all that waitpid() has now. */
 void live_drain(struct live *l);
 /* Lets go what has not been announced, when nothing can announce it any more. */
