@@ -174,7 +174,7 @@ def _(t):
     # One of its threads alone is traced by somebody else.
     t.equal(ptrace(PTRACE_SEIZE, tid)[0], 0, "seizing a thread")
     refused(t, program.pid, r"thread %d is traced by process %d" % (tid, os.getpid()))
-    t.equal(program.state(), program.state().replace("t", "?"), "state")
+    t.check(program.state() in "RS", "it was left in state " + program.state())
     moves(t, program, "rounds", 10)
 
     zombie = subprocess.Popen(["true"])
