@@ -26,7 +26,7 @@ static bool set_general(struct session *s, const struct rsp_thread_id *id)
 	else if (!target_has_thread(s->target, tid))
 		return false;
 	s->g_tid = tid;
-	s->asked_tid = 0;
+	s->g_packet = s->packets;
 	return true;
 }
 

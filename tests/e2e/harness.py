@@ -278,7 +278,7 @@ class Test:
     def gdb_command(self, gdb, *args):
         return gdb.command("-nx", "-q", "-iex", "set debuginfod enabled off", *args)
 
-    def gdb(self, gdb, server, *commands, file=None, remote="remote", seconds=60):
+    def gdb(self, gdb, server, *commands, file=None, remote="remote", seconds=40):
         """Stock gdb in batch mode: connect (unless server is None), run the commands."""
         marks = ["<<%d>>" % i for i in range(len(commands))]
         args = ["-batch", "-ex", "set width 0"]
@@ -291,9 +291,11 @@ class Test:
             args.append(file)
         process = self.start(Process, "gdb", self.gdb_command(gdb, *args))
         out = Output()
-        out.status = process.wait(seconds)
-        out.text = process.text
-        self.note(out.text)
+        try:
+            out.status = process.wait(seconds)
+        finally:
+            out.text = process.text
+            self.note(out.text)
         pieces = re.split(r"^<<(?:\d+|end)>>\n", out.text, flags=re.M)
         for command, piece in zip(commands, pieces[1:]):
             out[command] = piece

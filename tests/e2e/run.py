@@ -47,7 +47,7 @@ class Running:
             os.setpgid(0, 0)
             pr_set_child_subreaper = 36
             ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+            signal.signal(signal.SIGTERM, self.overdue)
             try:
                 answer = pickle.dumps(harness.perform(chosen, stub, self.folder))
                 with os.fdopen(write, "wb") as f:
@@ -55,6 +55,10 @@ class Running:
             finally:
                 os._exit(0)
         os.close(write)
+
+    def overdue(self, *_):
+        """In the case's process: its time is over; tell what it noted so far."""
+        raise harness.Failure("not done within %d s" % self.chosen.timeout)
 
     def left(self):
         return self.started + self.chosen.timeout - time.monotonic()
@@ -65,7 +69,11 @@ class Running:
         if over:
             # Its own clean-up first; then whatever is left of it.
             os.kill(self.pid, signal.SIGTERM)
-            select.select([self.pipe], [], [], 5)
+            while select.select([self.pipe], [], [], 5)[0]:
+                piece = os.read(self.pipe, 1 << 20)
+                self.data += piece
+                if not piece:
+                    break
             os.kill(self.pid, signal.SIGKILL)
         elif select.select([self.pipe], [], [], 0)[0]:
             piece = os.read(self.pipe, 1 << 20)
@@ -77,9 +85,9 @@ class Running:
         os.close(self.pipe)
         os.waitpid(self.pid, 0)
         shutil.rmtree(self.folder, ignore_errors=True)
-        if over:
-            return "failed", "not done within %d s" % self.chosen.timeout, []
-        return pickle.loads(self.data) if self.data else ("failed", "its process died", [])
+        if not self.data:
+            return "failed", "its process died", []
+        return pickle.loads(self.data)
 
 
 def report(running, verdict, reason, notes, verbose):

@@ -77,6 +77,24 @@ def _(t, python):
     t.equal(stacks_in(out["monitor py-bt all"]), {s["tid"]: told(s) for s in stacks}, "the stacks")
 
 
+@case("monitor py-bt speaks of the thread gdb has selected", gdb=zoo.gdbs)
+def _(t, gdb):
+    program, stacks = blocked_program(t, t.python())
+    tops = {s["tid"]: told(s)[0] for s in stacks}
+    with t.gdb_session(gdb, t.serve(pid=program.pid)) as g:
+        numbers = thread_numbers(g.command("info threads"))
+        t.equal(frames_in(g.command("monitor py-bt"))[0], tops[program.pid], "after info threads")
+        g.command("thread 3")
+        g.command("info threads")
+        third = [tid for tid, number in numbers.items() if number == 3][0]
+        t.equal(frames_in(g.command("monitor py-bt"))[0], tops[third], "after thread 3")
+        every = g.command("thread apply all -q monitor py-bt")
+        pieces = re.split(r"^Traceback.*$", every, flags=re.M)[1:]
+        by_number = sorted(tops, key=lambda tid: numbers[tid], reverse=True)
+        t.equal([frames_in(piece)[0] for piece in pieces], [tops[tid] for tid in by_number],
+                "thread apply all")
+
+
 @case("archerfish stacks needs no debugger", python=zoo.pythons)
 def _(t, python):
     program, stacks = blocked_program(t, python)

@@ -173,6 +173,11 @@ Test(monitor, speaks_of_the_thread_the_user_looks_at, .init = setup, .fini = tea
 	assert_answer(&bench, "T77", "OK");
 	cr_expect_not_null(strstr(monitor("status", &printed), "current 119"));
 	cr_expect_eq(bench.s.g_tid, FAKE_PID, "registers and memory stay those of Hg");
+	/* What `info threads' leaves behind says nothing. */
+	assert_answer(&bench, "Hg1a2b", "OK");
+	assert_answer(&bench, "qC", "QC1a2b");
+	cr_expect_not_null(strstr(monitor("status", &printed), "current 119"));
+	/* A client that means it sends it right before. */
 	assert_answer(&bench, "Hg1a2b", "OK");
 	cr_expect_not_null(strstr(monitor("status", &printed), "current 6699"));
 }
