@@ -31,8 +31,9 @@ static void set_event(struct lwp *p, enum stop_kind kind, int signo)
 	p->event = (struct stop_event){ .tid = p->tid, .kind = kind, .signo = signo };
 }
 
-static bool signal_in(const uint8_t *set, int signo)
+bool live_passes(const struct live *l, int signo)
 {
+	const uint8_t *set = l->target.pass_signals;
 	return set && signo > 0 && signo < 128 && (set[signo / 8] >> (signo % 8) & 1);
 }
 
@@ -56,7 +57,7 @@ static bool take_injected(struct lwp *p, int signo)
 /* While a thread steps the client wants to know of a handler that it would step into. */
 static bool is_passed(const struct live *l, const struct lwp *p, int signo)
 {
-	return !p->stepping && signal_in(l->target.pass_signals, signo);
+	return !p->stepping && live_passes(l, signo);
 }
 
 static void on_signal(struct live *l, struct lwp *p, int signo)
@@ -126,6 +127,11 @@ static void on_trap(struct live *l, struct lwp *p)
 		on_breakpoint_trap(l, p, pc);
 		return;
 	case TRAP_BRKPT: /* the end of a step over a system call, on x86 */
+		if (p->in_exec) {
+			quiet_stop(l, p); /* that of execve: nothing has been run yet */
+			return;
+		}
+		/* fall through */
 	case TRAP_TRACE:
 	case TRAP_HWBKPT:
 		if (!on_debug_register(l, p))
@@ -257,6 +263,7 @@ static void renew_lwp(struct lwp *p)
 		.chain = p->chain,
 		.tid = p->tid,
 		.stopped = true,
+		.in_exec = true,
 		.resumed = true,
 	};
 	*p = fresh;
@@ -326,6 +333,10 @@ static void on_stopped(struct live *l, struct lwp *p, int status)
 {
 	p->stopped = true;
 	p->asked = p->stuck = p->in_signal = false;
+	if (p->stepping)
+		live_repair_flags(l, p);
+	if (l->nsharers && !live_memory_shared(l))
+		live_lower_points(l);
 	switch (STATUS_EVENT(status)) {
 	case PTRACE_EVENT_CLONE:
 	case PTRACE_EVENT_FORK:
@@ -347,6 +358,7 @@ static void on_stopped(struct live *l, struct lwp *p, int status)
 			on_trap(l, p);
 		else
 			on_signal(l, p, WSTOPSIG(status));
+		p->in_exec = false;
 	}
 }
 

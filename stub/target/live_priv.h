@@ -26,10 +26,17 @@ struct lwp {
 	bool stuck;	  /* nothing stops it now; it counts as stopped, without registers */
 	bool asked;	  /* PTRACE_INTERRUPT was sent and its stop has not come */
 	bool in_signal;	  /* stopped by a signal: only here PTRACE_CONT can deliver one */
+	bool in_exec;	  /* stopped on the way out of execve */
 	bool resumed;	  /* the client wants it to run */
 	bool job_stopped; /* in a group stop (SIGSTOP and its like) that we did not undo */
 	bool stepping;	  /* and by single steps */
 	uint64_t range_start, range_end;
+	struct step_flags {
+		uint64_t pc;	/* where the step began */
+		uint8_t pushed; /* bytes of the instruction, if it pushes the flags; else 0 */
+		bool loads;	/* it loads them */
+		bool own;	/* the program itself has set the trap flag */
+	} flags;
 	int deliver;	 /* signal to inject when it next runs */
 	int injected;	 /* signal we sent it for the client: to be passed on in silence */
 	int last_signal; /* reported to the client, who has not said what becomes of it */
@@ -146,6 +153,13 @@ void live_hide_interruption(struct lwp *p, const struct user_regs_struct *r);
 bool live_trap_queued(const struct lwp *p);
 /* The flags of the clone(2) whose event a thread is in. */
 uint64_t live_clone_flags(struct live *l, const struct lwp *p);
+/*
+ * A step sets the trap flag.  An instruction that pushes the flags would leave
+ * it in the program's memory, and after one that loads them Linux takes it for
+ * the program's own.  To be called before a step, and when the thread has stopped.
+ */
+void live_watch_flags(struct live *l, struct lwp *p);
+void live_repair_flags(struct live *l, struct lwp *p);
 /* Program counter of a stopped thread; false if the thread is gone. */
 bool live_get_pc(struct lwp *p, uint64_t *ret);
 bool live_set_pc(struct lwp *p, uint64_t pc);
@@ -158,6 +172,8 @@ struct err *live_detect_arch(struct live *l, pid_t tid) MUST_CHECK;
 /* live_events.c */
 /* What waitpid() said of @tid; updates the table and may leave an event pending. */
 void live_handle_status(struct live *l, pid_t tid, int status);
+/* Whether the client wants @signo delivered without being told. */
+bool live_passes(const struct live *l, int signo);
 /* Takes all that waitpid() has now. */
 void live_drain(struct live *l);
 /* Lets go what has not been announced, when nothing can announce it any more. */

@@ -175,6 +175,55 @@ uint64_t live_clone_flags(struct live *l, const struct lwp *p)
 	}
 }
 
+#define EFLAGS_TF     0x100u
+#define OPCODE_PUSHF  0x9c
+#define OPCODE_POPF   0x9d
+#define OPCODE_IRET   0xcf
+#define PREFIX_16_BIT 0x66
+#define PREFIX_REX_W  0x48
+
+void live_watch_flags(struct live *l, struct lwp *p)
+{
+	struct user_regs_struct r;
+	uint8_t code[2] = { 0 };
+
+	p->flags = (struct step_flags){ 0 };
+	if (ptrace(PTRACE_GETREGS, p->tid, NULL, &r) != 0)
+		return;
+	p->flags.pc = r.rip;
+	p->flags.own = r.eflags & EFLAGS_TF;
+	if (pread(l->mem_fd, code, sizeof(code), (off_t)r.rip) < 1)
+		return;
+	uint8_t at = code[0] == PREFIX_16_BIT || code[0] == PREFIX_REX_W ? 1 : 0;
+	if (code[at] == OPCODE_PUSHF)
+		p->flags.pushed = (uint8_t)(at + 1);
+	p->flags.loads = code[at] == OPCODE_POPF || code[at] == OPCODE_IRET;
+}
+
+static void repair_pushed(struct live *l, uint64_t sp)
+{
+	uint16_t flags;
+
+	if (pread(l->mem_fd, &flags, sizeof(flags), (off_t)sp) != sizeof(flags))
+		return;
+	flags &= (uint16_t)~EFLAGS_TF;
+	(void)!pwrite(l->mem_fd, &flags, sizeof(flags), (off_t)sp);
+}
+
+void live_repair_flags(struct live *l, struct lwp *p)
+{
+	struct user_regs_struct r;
+	const struct step_flags *f = &p->flags;
+
+	if (f->own || ptrace(PTRACE_GETREGS, p->tid, NULL, &r) != 0)
+		return;
+	if (f->pushed && r.rip == f->pc + f->pushed)
+		repair_pushed(l, r.rsp);
+	if ((r.eflags & EFLAGS_TF) && !(f->loads && r.rip != f->pc))
+		(void)ptrace(PTRACE_POKEUSER, p->tid, offsetof(struct user, regs.eflags),
+			     r.eflags & ~(unsigned long)EFLAGS_TF);
+}
+
 bool live_get_pc(struct lwp *p, uint64_t *ret)
 {
 	errno = 0;

@@ -38,6 +38,8 @@ void live_continue_lwp(struct live *l, struct lwp *p, int signo)
 	signo = deliverable(l, p, signo);
 	if (signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
 		l->job_overridden = false;
+	if (p->stepping)
+		live_watch_flags(l, p);
 	/* A thread that is killed meanwhile cannot go on; its exit tells. */
 	if (p->job_stopped && !p->stepping)
 		(void)ptrace(PTRACE_LISTEN, p->tid, NULL, NULL);
@@ -180,6 +182,12 @@ static void apply_action(struct live *l, struct lwp *p, const struct resume_acti
 	}
 	if (p->pending && is_overtaken(l, p))
 		p->pending = false;
+	/* Since then the client has said that it does not care for the signal. */
+	if (p->pending && p->event.kind == STOP_SIGNAL && !p->stepping && !p->deliver &&
+	    live_passes(l, p->event.signo)) {
+		p->pending = false;
+		p->deliver = p->event.signo;
+	}
 }
 
 static void go_on(struct live *l)
@@ -214,17 +222,11 @@ static struct err *live_resume(struct target *t, const struct resume_action *act
 	return NULL;
 }
 
-static bool passes_to_program(const struct live *l, int signo)
-{
-	const uint8_t *set = l->target.pass_signals;
-	return set && (set[signo / 8] >> (signo % 8) & 1);
-}
-
 static struct err *live_interrupt(struct target *t)
 {
 	struct live *l = to_live(t);
 
-	if (passes_to_program(l, SIGINT)) {
+	if (live_passes(l, SIGINT)) {
 		/* The user asked for SIGINT to reach the program without a stop. */
 		(void)kill(t->pid, SIGINT);
 		return NULL;

@@ -34,6 +34,7 @@ BIN = os.path.join(TOP, "build", "inferiors")
 RAX, RSP, RIP, ORIG_RAX = 0, 7, 16, 57
 SIGINT, SIGTRAP, SIGKILL, SIGUSR1, SIGUSR2, SIGSTOP, SIGCONT, SIGTSTP = (
     2, 5, 9, 30, 31, 17, 19, 18)  # the protocol's numbers
+SIGCHLD = 20
 
 
 def program_path(name):
@@ -70,8 +71,13 @@ class Inferior:
     def __getitem__(self, name):
         return self.names[name]
 
+    def memory(self, mode):
+        """Its memory as a file; that of a first thread that has ended is empty."""
+        tids = [self.pid] if self.state() != "Z" else [x for x in self.tids() if x != self.pid]
+        return open("/proc/%d/mem" % (tids or [self.pid])[0], mode, 0)
+
     def read(self, addr, size):
-        with open("/proc/%d/mem" % self.pid, "rb", 0) as f:
+        with self.memory("rb") as f:
             f.seek(addr)
             return f.read(size)
 
@@ -80,7 +86,7 @@ class Inferior:
         return struct.unpack("<Q", self.read(self[name] + 8 * index, 8))[0]
 
     def poke(self, name, value):
-        with open("/proc/%d/mem" % self.pid, "r+b", 0) as f:
+        with self.memory("r+b") as f:
             f.seek(self[name])
             f.write(struct.pack("<Q", value))
 
@@ -169,6 +175,8 @@ class Client(Rsp):
         """On from a breakpoint as gdb does it: out, a step alone, in again, on."""
         self.remove(addr)
         after = self.step(stop)
+        while after.signo == SIGCHLD:   # a signal comes first, even one that passes otherwise
+            after = self.run("S%02x:%s" % (SIGCHLD, self.id(stop)))
         self.insert(addr)
         if after.signo != SIGTRAP or after.tid != stop.tid or after.words.get("swbreak"):
             raise Failure("a step from the breakpoint stopped by %r" % after)
@@ -205,16 +213,18 @@ class Running(Process, Inferior):
 def start(t, name, *args, ready=None, **how):
     """Run a program and wait until ready(it)."""
     program = t.start(Running, name, [program_path(name), *args], **how)
-    t.eventually(lambda: os.readlink("/proc/%d/exe" % program.pid) == program.path, name + " runs")
-    if ready:
-        t.eventually(lambda: ready(program), name + " is ready")
+
+    def is_ready():
+        try:
+            return program.read(program["main"], 1) and (not ready or ready(program))
+        except OSError:
+            return False    # between the two programs of an exec
+    t.eventually(is_ready, name + " is ready")
     return program
 
 
 def connect(t, server, says=GDB, timeout=20):
     r = Client.connect(server.port, timeout)
-    t.note("client of archerfish pid %d" % server.pid)
-    r.log = []
     t.clients = getattr(t, "clients", []) + [r]
     r.open(says)
     return r

@@ -132,6 +132,8 @@ def _(t):
     high = int(loader[-1].split("-")[1].split()[0], 16)
     t.check(low <= stop.pc < high, "pc %x is not in the loader (%x-%x)" % (stop.pc, low, high))
     t.equal(r.ask("qAttached"), b"0", "qAttached")
+    after = r.step(stop)
+    t.check(after.signo == SIGTRAP and after.pc != stop.pc, "the first step: %r" % after)
 
 
 @case("the client may be on standard input and output")
