@@ -8,6 +8,9 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
+/* Bytes after which a thread's frames are cut; only garbage makes a document that long. */
+#define DOCUMENT_MAX (256u << 20)
+
 /* ---- the annex ---- */
 
 struct request {
@@ -152,10 +155,13 @@ static void put_thread(struct tree *t, const struct py_snapshot *snap, const str
 	if (th->handling)
 		tree_text(t, "handling", th->handling);
 	tree_list(t, "frames");
-	for (size_t i = 0; i < th->nframes; i++)
+	bool full = false;
+	for (size_t i = 0; i < th->nframes && !full; i++) {
 		put_frame(t, &snap->frames[th->first_frame + i], i);
+		full = t->out->len > DOCUMENT_MAX;
+	}
 	tree_list_end(t);
-	put_corrupt(t, th->corrupt);
+	put_corrupt(t, full ? "the document would be too long" : th->corrupt);
 	tree_close(t);
 }
 

@@ -11,6 +11,9 @@
 /* Frames asked for when only the innermost one is shown; some may be hidden. */
 #define TOP_FRAMES 4u
 
+/* Bytes after which frames are cut; only garbage makes a text that long. */
+#define TEXT_MAX (256u << 20)
+
 /* Escape sequences of ECMA-48, SGR. */
 #define BOLD   "\x1b[1m"
 #define CYAN   "\x1b[36m"
@@ -86,7 +89,7 @@ static void put_frame(const struct writer *w, const struct py_frame *f)
 
 static void put_frames(const struct writer *w, const struct py_thread *t)
 {
-	for (size_t i = 0; i < t->nframes; i++)
+	for (size_t i = 0; i < t->nframes && w->out->len < TEXT_MAX; i++)
 		put_frame(w, &w->snap->frames[t->first_frame + i]);
 	if (t->corrupt) {
 		buf_puts(w->out, "  <corrupt: ");
@@ -309,10 +312,10 @@ static void put_brief(struct buf *out, const struct py_frame *f)
 	buf_puts(out, ")");
 }
 
-static struct err *walk_tops(struct python *py, const struct space *s,
+static struct err *walk_tops(struct python *py, const struct space *s, bool in_passing,
 			     const struct py_snapshot **ret)
 {
-	const struct py_walk walk = { .max_frames = TOP_FRAMES };
+	const struct py_walk walk = { .max_frames = TOP_FRAMES, .in_passing = in_passing };
 	return python_walk(py, s, &walk, ret);
 }
 
@@ -331,7 +334,7 @@ static const struct py_thread *find_thread(const struct py_snapshot *snap, pid_t
 struct err *python_thread_text(struct python *py, const struct space *s, pid_t tid, struct buf *out)
 {
 	const struct py_snapshot *snap;
-	struct err *err = walk_tops(py, s, &snap);
+	struct err *err = walk_tops(py, s, true, &snap);
 	if (err)
 		return err;
 	const struct py_thread *t = find_thread(snap, tid);
@@ -345,7 +348,7 @@ struct err *python_threads_text(struct python *py, const struct space *s, pid_t 
 				struct buf *out)
 {
 	const struct py_snapshot *snap;
-	struct err *err = walk_tops(py, s, &snap);
+	struct err *err = walk_tops(py, s, false, &snap);
 	if (err)
 		return err;
 	const struct py_thread **sorted = sort_threads(snap);

@@ -144,6 +144,7 @@ static const char *read_text(const struct reader *r, uint64_t addr, size_t max)
 	struct err *err = py_text_str(r->mem, r->off, addr, max, b);
 	if (err)
 		put_corrupt(b, err);
+	r->codes->bytes += b->len;
 	return b->failed ? NULL : arena_strdup(&r->codes->arena, b->data, b->len);
 }
 
@@ -169,6 +170,7 @@ static struct err *read_lines(const struct reader *r, uint64_t addr, struct py_c
 	if (!lines)
 		return &err_nomem;
 	code->lines = lines;
+	r->codes->bytes += len;
 	code->lines_len = mem_read_some(r->mem, addr + r->off->bytes.data, lines, len);
 	return NULL;
 }
@@ -205,6 +207,8 @@ static struct err *read_code(const struct reader *r, struct py_code *code)
 	code->absent = !code->addr;
 	if (code->absent)
 		return NULL;
+	if (r->codes->bytes > PY_CODES_BYTES)
+		return err_new(ERR_BAD_DATA, "more code than is served");
 	struct err *err = obj_load(r->mem, code->addr, off->code.bytecode, &o);
 	if (!err)
 		err = check_type(r, obj_uint(&o, off->object.type, 8), &code->absent);
@@ -254,7 +258,7 @@ void py_codes_reset(struct py_codes *c, bool types)
 		memset((void *)c->slot, 0,
 		       c->nslots *
 			       sizeof(struct py_code *)); /* NOLINT(bugprone-sizeof-expression) */
-	c->n = 0;
+	c->n = c->bytes = 0;
 	arena_reset(&c->arena);
 	c->last_file_text = NULL;
 	if (types)

@@ -13,7 +13,8 @@
 
 #define PY_NAME_MAX	 1024u	    /* characters of a function's name */
 #define PY_FILE_MAX	 4096u	    /* characters of a file's name */
-#define PY_LINETABLE_MAX (1u << 24) /* bytes; a longer one is taken for garbage */
+#define PY_LINETABLE_MAX (1u << 22) /* bytes; a longer one is taken for garbage */
+#define PY_CODES_BYTES	 (1u << 26) /* of all texts and tables kept at one time */
 
 /* Everything the walker wants of one PyCodeObject, copied. */
 struct py_code {
@@ -47,6 +48,7 @@ struct py_codes {
 	size_t nslots, n;
 	struct arena arena; /* the entries and what they point to */
 	struct buf scratch;
+	size_t bytes;	    /* in the arena, nearly */
 	uint64_t code_type; /* address of PyCode_Type once seen, or 0 */
 	uint64_t last_file; /* most code objects share their file's str object */
 	const char *last_file_text;

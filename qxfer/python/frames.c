@@ -10,6 +10,8 @@
 #include "qxfer/python/state.h"
 
 #define STEPS_MAX (4ul * PY_FRAMES_MAX)
+/* Of all threads together. */
+#define READS_MAX (5ul * PY_ALL_FRAMES_MAX)
 
 /* While only the innermost frames are wanted, how much further to look for damage. */
 #define PEEK_MAX 64u
@@ -18,6 +20,8 @@ struct err *py_frame_read(struct py_walker *w, uint64_t addr, struct py_raw_fram
 {
 	const struct py_offsets *off = w->off;
 	struct obj o;
+	if (w->frames_read++ > READS_MAX)
+		return err_new(ERR_BAD_DATA, "more frames than are served");
 	if (addr % 8)
 		return err_new(ERR_BAD_DATA, "frame at 0x%llx is not aligned",
 			       (unsigned long long)addr);

@@ -92,6 +92,7 @@ struct py_snapshot {
 struct py_walk {
 	pid_t tid;	     /* only this thread's frames; 0: every thread's */
 	uint32_t max_frames; /* of each thread; 0: PY_FRAMES_MAX */
+	bool in_passing;     /* nobody asked for Python: do not search hard at every stop */
 };
 
 /*

@@ -12,7 +12,7 @@
 #include "qxfer/python/state.h"
 #include "qxfer/python/text.h"
 
-#define EXC_ITEMS_MAX 1000u /* handled exceptions one within the other */
+#define EXC_ITEMS_MAX 100u /* handled exceptions one within the other */
 #define TYPE_NAME_MAX 256u
 #define CODES_MAX     20000u /* code objects kept from one stop to the next */
 
@@ -383,26 +383,46 @@ static uint64_t fingerprint(const struct maps *maps)
 	return h | 1;
 }
 
-static struct err *find_runtime(struct python *py, const struct space *s)
+/*
+ * Which ways to try.  A program that loads one library after the other is looked
+ * through again each time: in passing, only every so often by all means.
+ */
+static unsigned int ways_to_try(struct python *py, bool in_passing)
+{
+	py->looks++;
+	bool due = (py->looks & (py->looks - 1)) == 0;
+	return in_passing && !due ? (unsigned int)PY_BY_DYNSYM : (unsigned int)PY_BY_ANY;
+}
+
+static struct err *search(struct python *py, const struct space *s, bool in_passing)
 {
 	bool later = false;
+	uint64_t now = fingerprint(s->maps);
+	if (py->absent == now || (in_passing && py->not_seen == now))
+		return err_new(ERR_NOT_FOUND, "no Python in this process");
+	unsigned int ways = ways_to_try(py, in_passing);
+	struct err *err = py_runtime_find(s, ways, &py->rt, &later);
+	py->found = !err;
+	if (!err || err->code != ERR_NOT_FOUND || later)
+		return err;
+	py->not_seen = now;
+	if (ways == PY_BY_ANY)
+		py->absent = now;
+	return err;
+}
 
+static struct err *find_runtime(struct python *py, const struct space *s, bool in_passing)
+{
 	if (py->epoch != s->epoch || (py->found && !py_runtime_alive(s, &py->rt))) {
 		py->epoch = s->epoch;
 		py->found = py->snap_valid = false;
-		py->absent = 0;
+		py->absent = py->not_seen = 0;
+		py->looks = 0;
 		py_codes_reset(&py->codes, true);
 	}
 	if (py->found)
 		return NULL;
-	uint64_t now = fingerprint(s->maps);
-	if (py->absent == now)
-		return err_new(ERR_NOT_FOUND, "no Python in this process");
-	struct err *err = py_runtime_find(s, PY_BY_ANY, &py->rt, &later);
-	py->found = !err;
-	if (err && err->code == ERR_NOT_FOUND && !later)
-		py->absent = now;
-	return err;
+	return search(py, s, in_passing);
 }
 
 static void name_version(const struct py_runtime *rt, struct py_snapshot *snap)
@@ -479,7 +499,7 @@ static void remember(struct python *py, const struct py_walker *w)
 struct err *python_walk(struct python *py, const struct space *space, const struct py_walk *walk,
 			const struct py_snapshot **ret)
 {
-	struct err *err = find_runtime(py, space);
+	struct err *err = find_runtime(py, space, walk && walk->in_passing);
 	if (err)
 		return err;
 	struct py_walker w = {

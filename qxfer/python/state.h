@@ -16,9 +16,11 @@ struct py_tp {
 };
 
 struct python {
-	uint64_t epoch;	 /* of the space that the following is about */
-	bool found;	 /* rt is valid */
-	uint64_t absent; /* fingerprint of the mappings in which there is no Python, or 0 */
+	uint64_t epoch; /* of the space that the following is about */
+	bool found;	/* rt is valid */
+	/* Fingerprints of the mappings in which there is no Python: looked for hard, or not. */
+	uint64_t absent, not_seen;
+	unsigned int looks; /* how often mappings without Python were looked through */
 	struct py_runtime rt;
 
 	struct py_codes codes;
@@ -46,6 +48,7 @@ struct py_walker {
 	struct mem *mem;
 	const struct py_offsets *off;
 	struct py_walk walk;
+	size_t frames_read; /* of all threads, whatever for; see py_frame_read() */
 };
 
 /* What a frame says of itself, unchecked. */
@@ -55,6 +58,10 @@ struct py_raw_frame {
 	bool is_entry; /* 3.11 */
 };
 
+/*
+ * Fails when the frame cannot be one, and for all frames once more were read than
+ * any walk needs: threads of a hostile memory may share one chain without end.
+ */
 struct err *py_frame_read(struct py_walker *w, uint64_t addr, struct py_raw_frame *ret) MUST_CHECK;
 
 /* What was seen on the way down a chain of frames. */

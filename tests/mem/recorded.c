@@ -49,7 +49,7 @@ uint8_t *recorded_at(const struct recorded *r, uint64_t addr, size_t len)
 
 static bool add_bytes(struct recorded *r, const uint8_t *bytes, size_t len)
 {
-	if (!r->nranges || len > 1u << 24)
+	if (!r->nranges || !len || len > 1u << 24)
 		return false;
 	struct recorded_range *range = &r->range[r->nranges - 1];
 	if (range->len + len > range->cap) {
@@ -103,10 +103,10 @@ struct parser {
 static bool add_map(struct parser *p, const char *line)
 {
 	size_t len = strlen(line);
-	char *maps = realloc(p->maps, p->maps_len + len + 2);
+	char *maps = realloc(p->maps, p->maps_len + len + 1);
 	if (!maps)
 		return false;
-	memcpy(maps + p->maps_len, line, len);
+	memcpy(maps + p->maps_len, line, len); /* NOLINT(bugprone-not-null-terminated-result) */
 	maps[p->maps_len + len] = '\n';
 	p->maps = maps;
 	p->maps_len += len + 1;
