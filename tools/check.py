@@ -66,6 +66,7 @@ def steps():
         ("hostile", ["SAN=1", "check-hostile"], None),
         ("lint", ["lint"], style),
         ("e2e", ["check-e2e"], None),
+        ("live", ["check-live"], None),
         ("diff", ["check-diff"], None),
     ] + fuzzers()
 
