@@ -11,7 +11,7 @@
 
 #define STEPS_MAX (4ul * PY_FRAMES_MAX)
 /* Of all threads together. */
-#define READS_MAX (5ul * PY_ALL_FRAMES_MAX)
+#define READS_MAX (8ul * PY_ALL_FRAMES_MAX)
 
 /* While only the innermost frames are wanted, how much further to look for damage. */
 #define PEEK_MAX 64u
@@ -139,13 +139,15 @@ static struct err *collect(struct py_walker *w, struct py_thread *thread, uint64
 	for (size_t steps = 0; addr && steps < STEPS_MAX; steps++) {
 		struct py_raw_frame raw;
 		struct err *err = py_frame_read(w, addr, &raw);
-		if (err)
+		if (err) {
+			chain->cut = w->frames_read > READS_MAX;
 			return err;
+		}
 		if (py_brent_seen(&brent, addr, snap->nframes))
 			return cycle(snap, thread, &brent);
 		py_chain_note(w->off, chain, &raw);
 		err = take_frame(w, thread, addr, &raw, &beyond);
-		chain->cut = beyond > PEEK_MAX || (beyond && chain->level_ended);
+		chain->cut = err || beyond > PEEK_MAX || (beyond && chain->level_ended);
 		if (err || chain->cut)
 			return err;
 		addr = raw.previous;
@@ -157,34 +159,43 @@ static struct err *collect(struct py_walker *w, struct py_thread *thread, uint64
 	return NULL;
 }
 
+/* Keeps why a thread's frames end early; what is left is ERR_NOMEM or nothing. */
+static struct err *say_why(struct py_walker *w, struct py_thread *thread, struct err *err)
+{
+	if (!err || err->code == ERR_NOMEM)
+		return err;
+	thread->corrupt = py_reason(w, err);
+	return thread->corrupt ? NULL : &err_nomem;
+}
+
+/* Begins again with @from what did not hold together. */
+static struct err *collect_instead(struct py_walker *w, struct py_thread *thread, uint64_t from)
+{
+	struct py_chain chain = { 0 };
+	w->py->snap.nframes = thread->first_frame;
+	thread->c_stack = 0;
+	thread->corrupt = NULL;
+	return say_why(w, thread, collect(w, thread, from, &chain));
+}
+
 struct err *py_frames_collect(struct py_walker *w, struct py_thread *thread,
 			      const struct py_top *top)
 {
-	struct py_snapshot *snap = &w->py->snap;
 	struct py_chain chain = { 0 };
-	uint64_t instead = 0;
+	uint64_t instead;
 
-	thread->first_frame = snap->nframes;
-	struct err *err = collect(w, thread, top->frame, &chain);
-	if (err && err->code == ERR_NOMEM)
-		return err;
-	chain.damaged = err != NULL;
-	if (!py_top_is_whole(w, top, &chain) && py_top_instead(w, top, &chain, &instead)) {
-		err_drop(err);
-		snap->nframes = thread->first_frame;
-		thread->c_stack = 0;
-		chain = (struct py_chain){ 0 };
-		err = collect(w, thread, instead, &chain);
-	} else if (!err && !py_top_is_whole(w, top, &chain)) {
-		err = err_new(ERR_BAD_DATA,
-			      "stopped in the middle of a call or return: frames may be missing");
+	thread->first_frame = w->py->snap.nframes;
+	struct err *err = say_why(w, thread, collect(w, thread, top->frame, &chain));
+	chain.damaged = thread->corrupt != NULL;
+	if (!err && !py_top_is_whole(w, top, &chain)) {
+		if (py_top_instead(w, top, &chain, &instead))
+			err = collect_instead(w, thread, instead);
+		else if (!thread->corrupt)
+			thread->corrupt =
+				"stopped in the middle of a call or return: frames may be missing";
 	}
-	if (err && err->code == ERR_NOMEM)
-		return err;
-	if (err && !(thread->corrupt = py_reason(w, err)))
-		return &err_nomem;
-	thread->nframes = snap->nframes - thread->first_frame;
-	return NULL;
+	thread->nframes = w->py->snap.nframes - thread->first_frame;
+	return err;
 }
 
 /* ---- names and places ---- */

@@ -48,7 +48,8 @@ struct py_walker {
 	struct mem *mem;
 	const struct py_offsets *off;
 	struct py_walk walk;
-	size_t frames_read; /* of all threads, whatever for; see py_frame_read() */
+	size_t frames_read;  /* of all threads, whatever for; see py_frame_read() */
+	size_t frames_tried; /* of those, to find out whether a chain is the right one */
 };
 
 /* What a frame says of itself, unchecked. */

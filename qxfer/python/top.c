@@ -20,8 +20,8 @@
 #define REGS_MAX    32u
 #define NEAR	    1024u /* bytes of C stack on either side of the _PyCFrame */
 #define C_STACK_MAX (64ull << 20)
-/* A chain longer than this is not tried for being the right one. */
-#define TRY_MAX	    4096u
+/* Frames read, in all threads, to find which chain is the right one. */
+#define TRIES_MAX   (5ul * PY_FRAMES_MAX)
 
 static size_t read_regs(struct py_walker *w, pid_t tid, uint64_t *ret, size_t n)
 {
@@ -65,11 +65,14 @@ static size_t try_chain(struct py_walker *w, const struct py_top *top, uint64_t 
 	const struct py_top as = { .frame = addr, .caller = top->caller };
 	bool by_level = has_cframes(w);
 	struct py_chain chain = { 0 };
+	struct py_brent brent = { 0 };
 
 	if (!addr || addr % 8 || addr == top->frame || !may_be_live(top, addr))
 		return 0;
-	while (addr && chain.n < TRY_MAX && !(by_level && chain.level_ended)) {
+	while (addr && !(by_level && chain.level_ended)) {
 		struct py_raw_frame raw;
+		if (w->frames_tried++ >= TRIES_MAX || py_brent_seen(&brent, addr, 0))
+			return 0;
 		struct err *err = py_frame_read(w, addr, &raw);
 		if (err) {
 			err_drop(err);
@@ -78,7 +81,6 @@ static size_t try_chain(struct py_walker *w, const struct py_top *top, uint64_t 
 		py_chain_note(w->off, &chain, &raw);
 		addr = raw.previous;
 	}
-	chain.damaged = addr && !by_level;
 	return py_top_is_whole(w, &as, &chain) ? chain.n : 0;
 }
 
@@ -212,6 +214,8 @@ bool py_top_instead(struct py_walker *w, const struct py_top *top, const struct 
 		size_t len = mem_read_some(w->mem, top->cframe - NEAR, word, sizeof(word));
 		try_words(w, top, word, len / 8, &s);
 	}
+	if (w->frames_tried >= TRIES_MAX)
+		return false; /* the best may not have been among them */
 	if (s.depth)
 		*ret = s.best;
 	else if (nregs && caller_will_do(top, chain))

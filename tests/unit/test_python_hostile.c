@@ -12,6 +12,7 @@ enum {
 	RUNTIME = 0x1000,
 	INTERP = 0x10000000,
 	INTERP_STEP = 0x1000000,
+	IDENT = 5,
 };
 #define THREADS	 0x100000000000ull
 #define FRAMES	 0x200000000000ull
@@ -19,6 +20,7 @@ enum {
 #define STEP	 0x1000u
 #define TYPE	 0x400000000000ull
 #define TEXTS	 0x500000000000ull
+#define CFRAME	 0x600000000000ull
 #define PER_KIND 0x100000000000ull
 
 static struct hostile {
@@ -29,7 +31,10 @@ static struct hostile {
 
 static struct mem mem;
 static struct maps maps;
-static struct space space = { .mem = &mem, .maps = &maps, .epoch = 1 };
+static const struct space_thread thread = { .tid = 7, .tp = IDENT };
+static struct space space = {
+	.mem = &mem, .maps = &maps, .threads = &thread, .nthreads = 1, .epoch = 1
+};
 static struct python *py;
 static struct buf out;
 
@@ -52,7 +57,19 @@ static uint64_t thread_word(uint64_t addr)
 		return addr - at + STEP;
 	if (at == off->tstate.interp)
 		return (addr - THREADS) / INTERP_STEP * INTERP_STEP;
-	return at == off->tstate.frame ? FRAMES : 0;
+	if (at == off->tstate.thread_id)
+		return IDENT;
+	if (at != off->tstate.frame)
+		return 0;
+	return off->cframe.current_frame == PY_NONE ? FRAMES : CFRAME;
+}
+
+/* The one of the first thread; the outermost lies in its thread state. */
+static uint64_t cframe_word(uint64_t at)
+{
+	if (at == hostile.off.cframe.current_frame)
+		return FRAMES;
+	return at == hostile.off.cframe.previous ? THREADS + INTERP + 200 : 0;
 }
 
 static uint64_t frame_word(uint64_t addr)
@@ -112,6 +129,8 @@ static uint64_t word(uint64_t addr)
 		return addr == TYPE + hostile.off.type.name ? TYPE + 0x100
 		       : addr == TYPE + 0x100		    ? code
 							    : 0;
+	case 6:
+		return cframe_word(addr - CFRAME);
 	default:
 		return text_word(addr);
 	}
@@ -129,6 +148,14 @@ static size_t read_word_by_word(void *ctx, uint64_t addr, void *buf, size_t len)
 		addr += n;
 	}
 	return len;
+}
+
+static size_t one_reg(void *ctx, pid_t tid, uint64_t *ret, size_t n)
+{
+	(void)ctx;
+	(void)tid;
+	*ret = FRAMES;
+	return n != 0;
 }
 
 static const struct mem_ops ops = { .read = read_word_by_word };
@@ -173,10 +200,16 @@ Test(python_hostile, interpreters_and_threads_without_end_are_cut)
 Test(python_hostile, frames_without_end_are_cut_for_one_thread_and_for_all)
 {
 	hostile.text_len = 1;
-	const struct py_snapshot *snap = walk();
-	cr_expect_eq(snap->threads[0].nframes, PY_FRAMES_MAX);
-	cr_expect_not_null(snap->threads[0].corrupt);
-	cr_expect_leq(snap->nframes, PY_ALL_FRAMES_MAX);
+	space.thread_regs = one_reg;
+	for (size_t i = 0; i < py_offsets_rows; i++) {
+		hostile.off = py->rt.off = py_offsets_table[i];
+		space.epoch = ++py->epoch;
+		mem_invalidate(&mem);
+		const struct py_snapshot *snap = walk();
+		cr_expect_eq(snap->threads[0].nframes, PY_FRAMES_MAX, "row %zu", i);
+		cr_expect_not_null(snap->threads[0].corrupt);
+		cr_expect_leq(snap->nframes, PY_ALL_FRAMES_MAX);
+	}
 }
 
 Test(python_hostile, texts_and_tables_without_end_are_cut)
