@@ -31,7 +31,7 @@ static struct err *launch(const struct options *o, struct target **ret)
 		.wrapper = o->wrapper,
 		.keep_aslr = o->keep_aslr,
 		.no_shell = o->no_startup_shell,
-		.signals = &o->inherit,
+		.inherit = &o->inherit,
 		.stdin_null = conn_is_stdio(o->comm),
 	};
 	struct err *err = live_launch(&how, ret);

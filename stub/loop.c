@@ -32,7 +32,7 @@ static void our_signals(sigset_t *set)
 	sigaddset(set, SIGHUP);
 }
 
-void loop_block_signals(struct live_signals *inherited)
+void loop_block_signals(struct live_inherit *inherited)
 {
 	sigset_t set;
 	our_signals(&set);
@@ -138,13 +138,15 @@ static void flush(struct loop *lp)
 /* Requests that waited for their replies to find room. */
 static void answer(struct loop *lp)
 {
+	const struct session *s = lp->session;
 	size_t waiting;
 
+	flush(lp);
 	do {
-		waiting = lp->session->rx.len;
+		waiting = s->rx.len;
 		session_feed(lp->session, NULL, 0);
 		flush(lp);
-	} while (lp->session->rx.len < waiting);
+	} while (s->rx.len < waiting);
 }
 
 static void read_client(struct loop *lp)

@@ -10,7 +10,7 @@
  * Blocks the signals that the loop takes as events, before any child is started.
  * *inherited is how our own parent had set them.
  */
-void loop_block_signals(struct live_signals *inherited);
+void loop_block_signals(struct live_inherit *inherited);
 
 /*
  * Serves clients, one after another, until the last one is done, or a signal

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +43,25 @@ static void take_terminal(void)
 		return;
 	signal(SIGTTOU, SIG_IGN);
 	(void)tcsetpgrp(STDIN_FILENO, getpgrp());
+}
+
+/*
+ * A pipe that nobody reads must not stop us: from now on what does not fit is not
+ * said.  Opened anew, since the setting would be that of all who share the pipe.
+ */
+static int unblock_stderr(void)
+{
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st) != 0 || !(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+		return -1;
+	int fresh = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fresh < 0)
+		return -1;
+	int old = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	dup2(fresh, STDERR_FILENO);
+	close(fresh);
+	return old;
 }
 
 static int serve(const struct options *o)
@@ -112,6 +133,7 @@ int main(int argc, char **argv)
 		return stacks(&o);
 	default:
 		loop_block_signals(&o.inherit);
+		o.inherit.stderr_fd = o.remote_debug ? -1 : unblock_stderr();
 		return serve(&o);
 	}
 }

@@ -30,7 +30,7 @@ struct options {
 	const char *debug_file;
 	const char *disable_packets[16]; /* --disable-packet=NAME */
 	unsigned int ndisabled;
-	struct live_signals inherit; /* as we were started with, for what we start */
+	struct live_inherit inherit; /* as we were started with, for what we start */
 };
 
 /*

@@ -10,10 +10,11 @@
 
 #include "stub/target/target.h"
 
-/* Signal settings that a program gets from whoever starts it. */
-struct live_signals {
-	sigset_t mask;
+/* What a program gets of whoever started us, though we have changed it for ourselves. */
+struct live_inherit {
+	sigset_t mask;	   /* of signals */
 	bool ignores_pipe; /* SIGPIPE */
+	int stderr_fd;	   /* close-on-exec; -1: ours is unchanged */
 };
 
 struct live_launch {
@@ -23,7 +24,7 @@ struct live_launch {
 	char *const *env;     /* or NULL: ours */
 	bool keep_aslr;
 	bool no_shell; /* exec the program itself, not `$SHELL -c exec program' */
-	const struct live_signals *signals; /* for the program */
+	const struct live_inherit *inherit;
 	bool stdin_null; /* our stdin is the client: the inferior gets /dev/null, and stderr to print on */
 };
 

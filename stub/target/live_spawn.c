@@ -40,10 +40,12 @@ static void shell_command(const struct live_launch *how, struct buf *out)
 	buf_put(out, "", 1);
 }
 
-static void restore_signals(const struct live_signals *s)
+static void restore_inherited(const struct live_inherit *in)
 {
-	signal(SIGPIPE, s->ignores_pipe ? SIG_IGN : SIG_DFL);
-	sigprocmask(SIG_SETMASK, &s->mask, NULL);
+	signal(SIGPIPE, in->ignores_pipe ? SIG_IGN : SIG_DFL);
+	sigprocmask(SIG_SETMASK, &in->mask, NULL);
+	if (in->stderr_fd >= 0)
+		dup2(in->stderr_fd, STDERR_FILENO);
 }
 
 static void redirect_stdio(void)
@@ -68,7 +70,7 @@ __attribute__((noreturn)) static void child(const struct live_launch *how, char 
 	/* Until the stub has seized us. */
 	while (read(gate, &byte, 1) < 0 && errno == EINTR)
 		;
-	restore_signals(how->signals);
+	restore_inherited(how->inherit);
 	if (how->stdin_null)
 		redirect_stdio();
 	if (!how->keep_aslr)
