@@ -254,7 +254,7 @@ def _(t):
             moves(t, program, "rounds", 10)
         program.kill(9)
         if not running:
-            t.eventually(lambda: program.state() in ("Z", ""), "it is dead")
+            t.eventually(lambda: {program.state(x) for x in program.tids()} == {"Z"}, "it is dead")
             # Clear answers, not a hang, until it is told by a stop.
             for ask in ("g", "m%x,8" % program["rounds"], "Z0,%x,1" % program["mix"], "p10"):
                 t.equal(r.ask(ask)[:1], b"E", "answer to " + ask)
