@@ -18,7 +18,7 @@ __attribute__((noinline)) void handler(int signo, siginfo_t *info, void *context
 {
 	(void)context;
 	last_pid = info->si_pid;
-	handled[signo]++;
+	__atomic_fetch_add(&handled[signo], 1, __ATOMIC_SEQ_CST); /* in several threads at once */
 }
 
 __attribute__((noinline)) void turn(void)
