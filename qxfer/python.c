@@ -145,6 +145,8 @@ static void put_thread(struct tree *t, const struct py_snapshot *snap, const str
 	tree_open(t, "thread");
 	if (th->tid)
 		tree_int(t, "tid", th->tid);
+	if (th->name)
+		tree_text(t, "name", th->name);
 	tree_address(t, "ident", th->ident);
 	if (th->native_id)
 		tree_int(t, "native-id", (int64_t)th->native_id);
@@ -184,7 +186,10 @@ static void put_document(struct tree *t, const struct py_snapshot *snap)
 	tree_open(t, "python-frames");
 	tree_text(t, "version", "1.0");
 	tree_text(t, "python", snap->version);
-	tree_text(t, "verified", snap->verified ? "yes" : "no");
+	if (t->json)
+		tree_flag(t, "verified", snap->verified);
+	else
+		tree_text(t, "verified", snap->verified ? "yes" : "no");
 	tree_address(t, "runtime", snap->runtime);
 	tree_list(t, "interpreters");
 	for (size_t i = 0; i < snap->ninterps; i++)
@@ -256,6 +261,7 @@ static void put_thread_row(struct buf *out, const struct py_snapshot *snap,
 					      .pos = { -1, -1, -1, -1 } };
 	buf_puts(out, "<item>\n");
 	number_column(out, "tid", t->tid);
+	column(out, "name", t->name ? t->name : "");
 	number_column(out, "interpreter", in->id);
 	buf_printf(out, "<column name=\"ident\">0x%llx</column>\n", (unsigned long long)t->ident);
 	column(out, "gil", t->gil ? "yes" : "no");

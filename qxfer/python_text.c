@@ -123,7 +123,7 @@ static void put_exception(struct buf *out, const struct py_thread *t)
 	}
 }
 
-/* "Thread 1234 (0x7f..., interpreter 1, holds the GIL) (most recent call first):" */
+/* "Thread 1234 "worker" (0x7f..., interpreter 1, holds the GIL) (most recent call first):" */
 static void put_heading(const struct writer *w, const struct py_thread *t)
 {
 	const struct py_interp *in = interp_of(w->snap, t);
@@ -132,6 +132,11 @@ static void put_heading(const struct writer *w, const struct py_thread *t)
 		buf_printf(w->out, "Thread %d", (int)t->tid);
 	else
 		buf_puts(w->out, "Thread of no live thread");
+	if (t->name) {
+		buf_puts(w->out, " \"");
+		buf_puts(w->out, t->name);
+		buf_puts(w->out, "\"");
+	}
 	buf_printf(w->out, " (0x%" PRIx64, t->ident);
 	if (in && in->id)
 		buf_printf(w->out, ", interpreter %" PRId64, in->id);
@@ -354,12 +359,14 @@ struct err *python_threads_text(struct python *py, const struct space *s, pid_t 
 	const struct py_thread **sorted = sort_threads(snap);
 	if (!sorted)
 		return &err_nomem;
-	buf_printf(out, "  %-8s %-6s %-4s %s\n", "Thread", "Interp", "GIL", "Function");
+	buf_printf(out, "  %-8s %-6s %-4s %-16s %s\n", "Thread", "Interp", "GIL", "Name",
+		   "Function");
 	for (size_t i = 0; i < snap->nthreads; i++) {
 		const struct py_thread *t = sorted[i];
 		const struct py_interp *in = interp_of(snap, t);
-		buf_printf(out, "%c %-8d %-6" PRId64 " %-4s ", t->tid == tid ? '*' : ' ',
-			   (int)t->tid, in ? in->id : 0, t->gil ? "yes" : "-");
+		buf_printf(out, "%c %-8d %-6" PRId64 " %-4s %-16.100s ", t->tid == tid ? '*' : ' ',
+			   (int)t->tid, in ? in->id : 0, t->gil ? "yes" : "-",
+			   t->name ? t->name : "-");
 		if (t->nframes)
 			put_brief(out, &snap->frames[t->first_frame]);
 		else

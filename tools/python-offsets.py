@@ -68,6 +68,19 @@ FIELDS = [
     ("object.type", ["_object.ob_type"]),
     ("object.var_size", ["PyVarObject.ob_size"]),
     ("type.name", ["_typeobject.tp_name"]),
+    ("type.basicsize", ["_typeobject.tp_basicsize"]),
+    ("type.flags", ["_typeobject.tp_flags"]),
+    ("type.cached_keys", ["_heaptypeobject.ht_cached_keys"]),
+    ("integer.tag", ["_longobject.long_value.lv_tag", "PyVarObject.ob_size"]),
+    ("integer.digits", ["_longobject.long_value.ob_digit", "_longobject.ob_digit"]),
+    ("dict.keys", ["PyDictObject.ma_keys"]),
+    ("dict.values", ["PyDictObject.ma_values"]),
+    ("keys.log2_index_bytes", ["_dictkeysobject.dk_log2_index_bytes"]),
+    ("keys.kind", ["_dictkeysobject.dk_kind"]),
+    ("keys.nentries", ["_dictkeysobject.dk_nentries"]),
+    ("keys.indices", ["_dictkeysobject.dk_indices"]),
+    ("values.values", ["_dictvalues.values"]),
+    ("module.dict", ["PyModuleObject.md_dict"]),
 ]
 
 # Members that _Py_DebugOffsets gives itself: (member, at, plus, minus), as paths in it.
@@ -115,18 +128,33 @@ DEBUG = [
     ("bytes.data", "bytes_object.ob_sval", None, None),
     ("object.type", "pyobject.ob_type", None, None),
     ("type.name", "type_object.tp_name", None, None),
+    ("type.flags", "type_object.tp_flags", None, None),
+    ("type.basicsize", "type_object.tp_basicsize", None, None),
+    ("type.cached_keys", "heap_type_object.ht_cached_keys", None, None),
+    ("integer.tag", "long_object.lv_tag", None, None),
+    ("integer.digits", "long_object.ob_digit", None, None),
+    ("dict.keys", "dict_object.ma_keys", None, None),
+    ("dict.values", "dict_object.ma_values", None, None),
 ]
 
 # code_tag: Include/internal/pycore_stackref.h, Py_TAG_BITS.
 # raising_type: Include/cpython/pystate.h, curexc_type became current_exception in 3.12.
 # prev_instr, owners: Include/internal/pycore_frame.h (3.14: pycore_interpframe_structs.h).
+# attrs: where an instance's attributes are; Include/internal/pycore_object.h,
+#   _PyObject_ManagedDictPointer() and what is around it.
+# int_shift: bits below the number of digits; Include/internal/pycore_long.h.
 # lines: Objects/locations.md, InternalDocs/code_objects.md.
 FACTS = {
-    (3, 11): dict(code_tag=0, prev_instr="true", raising_type="true", owner_shim=3, owner_last=2),
-    (3, 12): dict(code_tag=0, prev_instr="true", raising_type="false", owner_shim=3, owner_last=3),
-    (3, 13): dict(code_tag=0, prev_instr="false", raising_type="false", owner_shim=3, owner_last=3),
-    (3, 14): dict(code_tag=3, prev_instr="false", raising_type="false", owner_shim=3, owner_last=4),
-    (3, 15): dict(code_tag=3, prev_instr="false", raising_type="false", owner_shim=3, owner_last=3),
+    (3, 11): dict(code_tag=0, prev_instr="true", raising_type="true", owner_shim=3, owner_last=2,
+                  attrs="PY_ATTRS_PAIR", int_shift=0),
+    (3, 12): dict(code_tag=0, prev_instr="true", raising_type="false", owner_shim=3, owner_last=3,
+                  attrs="PY_ATTRS_TAGGED", int_shift=3),
+    (3, 13): dict(code_tag=0, prev_instr="false", raising_type="false", owner_shim=3, owner_last=3,
+                  attrs="PY_ATTRS_INLINE", int_shift=3),
+    (3, 14): dict(code_tag=3, prev_instr="false", raising_type="false", owner_shim=3, owner_last=4,
+                  attrs="PY_ATTRS_INLINE", int_shift=3),
+    (3, 15): dict(code_tag=3, prev_instr="false", raising_type="false", owner_shim=3, owner_last=3,
+                  attrs="PY_ATTRS_INLINE", int_shift=3),
 }
 
 STRUCTS = {
@@ -144,6 +172,12 @@ STRUCTS = {
     "PyBytesObject": (["PyBytesObject"], 0),
     "_object": (["_object", "PyObject"], 1),
     "_typeobject": (["_typeobject", "PyTypeObject"], 0),
+    "_heaptypeobject": (["_heaptypeobject", "PyHeapTypeObject"], 0),
+    "_longobject": (["_longobject", "PyLongObject"], 1),
+    "PyDictObject": (["PyDictObject"], 0),
+    "_dictkeysobject": (["_dictkeysobject"], 0),
+    "_dictvalues": (["_dictvalues"], 0),
+    "PyModuleObject": (["PyModuleObject"], 0),
     "_Py_DebugOffsets": (["_Py_DebugOffsets"], 2),
 }
 
@@ -229,7 +263,9 @@ def print_row(version, found):
     print("\t{ /* %d.%d.%d */" % (*minor, version >> 8 & 255))
     print("\t\t.version_hex = 0x%08x, .build = PY_BUILD_GIL, .lines = PY_LINES_LOCATIONS,"
           % version)
-    print("\t\t" + " ".join(f".{k} = {v}," for k, v in FACTS[minor].items()))
+    facts = [f".{k} = {v}," for k, v in FACTS[minor].items()]
+    print("\t\t" + " ".join(facts[:5]))
+    print("\t\t" + " ".join(facts[5:]))
     groups = {}
     for member, names in FIELDS:
         at = next((found[n] for n in names if n in found), None)

@@ -73,6 +73,19 @@ static const struct limit {
 	{ 64, AT(object.type), true },
 	{ 64, AT(object.var_size), true },
 	{ 256, AT(type.name), true },
+	{ 256, AT(type.basicsize), false },
+	{ 256, AT(type.flags), false },
+	{ 2048, AT(type.cached_keys), false },
+	{ 64, AT(integer.tag), false },
+	{ 64, AT(integer.digits), false },
+	{ 128, AT(dict.keys), false },
+	{ 128, AT(dict.values), false },
+	{ 64, AT(keys.log2_index_bytes), false },
+	{ 64, AT(keys.kind), false },
+	{ 64, AT(keys.nentries), false },
+	{ 64, AT(keys.indices), false },
+	{ 64, AT(values.values), false },
+	{ 128, AT(module.dict), false },
 };
 
 struct err *py_offsets_check(const struct py_offsets *off)

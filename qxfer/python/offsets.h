@@ -30,6 +30,13 @@ enum py_lines {
 	PY_LINES_LOCATIONS, /* 3.11 and later: Objects/locations.md, InternalDocs/code_objects.md */
 };
 
+/* Where an instance's attributes are. */
+enum py_attrs {
+	PY_ATTRS_PAIR,	 /* 3.11: four words before it a pointer to values, three to a dict */
+	PY_ATTRS_TAGGED, /* 3.12: three words before it one of the two; values less 1 */
+	PY_ATTRS_INLINE, /* 3.13 on: three words before it a dict, or none and values behind it */
+};
+
 /* All offsets and sizes in bytes. */
 struct py_offsets {
 	uint32_t version_hex; /* of the interpreter the row was read from */
@@ -40,6 +47,8 @@ struct py_offsets {
 	bool raising_type;    /* tstate.raising is a type, not an instance (3.11) */
 	uint8_t owner_shim;   /* frame owners from here on are not Python's own frames */
 	uint8_t owner_last;   /* the largest value of enum _frameowner */
+	uint8_t attrs;	      /* enum py_attrs */
+	uint8_t int_shift;    /* see integer.tag */
 
 	struct {
 		uint32_t size, interpreters_head;
@@ -83,8 +92,23 @@ struct py_offsets {
 		uint32_t type, var_size;
 	} object;
 	struct {
-		uint32_t name;
+		uint32_t name, basicsize, flags, cached_keys;
 	} type;
+	struct {
+		uint32_t tag, digits; /* tag: the number of digits << int_shift, and a sign */
+	} integer;
+	struct {
+		uint32_t keys, values;
+	} dict;
+	struct {
+		uint32_t log2_index_bytes, kind, nentries, indices;
+	} keys;
+	struct {
+		uint32_t values;
+	} values;
+	struct {
+		uint32_t dict;
+	} module;
 };
 
 /* Offset of one field inside struct py_offsets and of its value in _Py_DebugOffsets. */

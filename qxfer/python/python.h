@@ -57,6 +57,7 @@ struct py_thread {
 	uint64_t ident;	      /* threading.get_ident() */
 	uint64_t native_id;   /* as the inferior sees its thread id; 0: not recorded */
 	pid_t tid;	      /* the operating system's thread; 0: none has this ident */
+	const char *name;     /* what the threading module calls it, or NULL */
 	bool gil;	      /* holds its interpreter's GIL */
 	const char *raising;  /* type of the exception being raised, or NULL */
 	const char *handling; /* type of the exception being handled, or NULL */
@@ -92,7 +93,7 @@ struct py_snapshot {
 struct py_walk {
 	pid_t tid;	     /* only this thread's frames; 0: every thread's */
 	uint32_t max_frames; /* of each thread; 0: PY_FRAMES_MAX */
-	bool in_passing;     /* nobody asked for Python: do not search hard at every stop */
+	bool in_passing;     /* nobody asked for Python: no names, no hard search at every stop */
 };
 
 /*

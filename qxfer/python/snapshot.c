@@ -418,6 +418,7 @@ static struct err *find_runtime(struct python *py, const struct space *s, bool i
 		py->found = py->snap_valid = false;
 		py->absent = py->not_seen = 0;
 		py->looks = 0;
+		py->names = (struct py_names){ 0 };
 		py_codes_reset(&py->codes, true);
 	}
 	if (py->found)
@@ -476,6 +477,8 @@ static struct err *take_snapshot(struct py_walker *w)
 		if (err)
 			return err;
 	}
+	for (size_t i = 0; i < snap->ninterps && !w->walk.in_passing; i++)
+		py_names_read(w, &snap->interps[i]);
 	return NULL;
 }
 
@@ -484,7 +487,8 @@ static bool is_remembered(const struct python *py, const struct py_walker *w)
 	return py->snap_valid && py->snap_mem == w->mem &&
 	       py->snap_generation == w->mem->generation &&
 	       py->snap_nthreads == w->space->nthreads && py->snap_walk.tid == w->walk.tid &&
-	       py->snap_walk.max_frames == w->walk.max_frames;
+	       py->snap_walk.max_frames == w->walk.max_frames &&
+	       py->snap_walk.in_passing == w->walk.in_passing;
 }
 
 static void remember(struct python *py, const struct py_walker *w)

@@ -15,6 +15,17 @@ struct py_tp {
 	pid_t tid;
 };
 
+/* Where in a dict a key was found last. */
+struct py_lookup {
+	uint64_t keys; /* of this table, when it had n entries */
+	size_t n, index;
+	bool found;
+};
+
+struct py_names {
+	struct py_lookup threading, active, name;
+};
+
 struct python {
 	uint64_t epoch; /* of the space that the following is about */
 	bool found;	/* rt is valid */
@@ -30,6 +41,8 @@ struct python {
 	struct arena texts; /* what the snapshot says in words */
 	struct py_tp *tps;  /* sorted by tp */
 	size_t ntps, tps_cap;
+
+	struct py_names names;
 
 	struct py_snapshot snap;
 	/* The walk that snap holds, to be given again within the same stop. */
@@ -117,6 +130,9 @@ struct err *py_frames_collect(struct py_walker *w, struct py_thread *thread,
  * that are not Python's own.  Only ERR_NOMEM.
  */
 struct err *py_frames_resolve(struct py_walker *w, struct py_thread *thread) MUST_CHECK;
+
+/* Gives the threads of @in the names that the threading module knows. */
+void py_names_read(struct py_walker *w, const struct py_interp *in);
 
 /* Says in the snapshot why something ends early; NULL means out of memory.  Drops @err. */
 const char *py_reason(struct py_walker *w, struct err *err);
