@@ -4,6 +4,7 @@
 
     tools/python-offsets.py FILE                 libpython or python with DWARF (or its .debug file)
     tools/python-offsets.py --tsv FILE VERSION   the same figures from a table
+    tools/python-offsets.py --values ...         those of values_layout_table.c instead
 
 FILE is read by stock gdb, which must have Python.  A table has the columns
 version, structure, field, offset, size, separated by tabs.
@@ -137,6 +138,122 @@ DEBUG = [
     ("dict.values", "dict_object.ma_values", None, None),
 ]
 
+# The same for struct py_layout: what objects look like.
+VALUE_FIELDS = [
+    ("type.size", ["_typeobject.(sizeof)"]),
+    ("type.basicsize", ["_typeobject.tp_basicsize"]),
+    ("type.itemsize", ["_typeobject.tp_itemsize"]),
+    ("type.repr", ["_typeobject.tp_repr"]),
+    ("type.flags", ["_typeobject.tp_flags"]),
+    ("type.iter", ["_typeobject.tp_iter"]),
+    ("type.members", ["_typeobject.tp_members"]),
+    ("type.base", ["_typeobject.tp_base"]),
+    ("type.dict", ["_typeobject.tp_dict"]),
+    ("type.dictoffset", ["_typeobject.tp_dictoffset"]),
+    ("type.mro", ["_typeobject.tp_mro"]),
+    ("heap_type.qualname", ["_heaptypeobject.ht_qualname"]),
+    ("heap_type.cached_keys", ["_heaptypeobject.ht_cached_keys"]),
+    ("tuple.items", ["PyTupleObject.ob_item"]),
+    ("list.items", ["PyListObject.ob_item"]),
+    ("floating.value", ["PyFloatObject.ob_fval"]),
+    ("complex.value", ["PyComplexObject.cval"]),
+    ("integer.tag", ["_longobject.long_value.lv_tag"]),
+    ("integer.digits", ["_longobject.long_value.ob_digit", "_longobject.ob_digit"]),
+    ("bytearray.start", ["PyByteArrayObject.ob_start"]),
+    ("dict.size", ["PyDictObject.(sizeof)"]),
+    ("dict.used", ["PyDictObject.ma_used"]),
+    ("dict.keys", ["PyDictObject.ma_keys"]),
+    ("dict.values", ["PyDictObject.ma_values"]),
+    ("keys.log2_size", ["_dictkeysobject.dk_log2_size"]),
+    ("keys.log2_index", ["_dictkeysobject.dk_log2_index_bytes"]),
+    ("keys.kind", ["_dictkeysobject.dk_kind"]),
+    ("keys.nentries", ["_dictkeysobject.dk_nentries"]),
+    ("keys.indices", ["_dictkeysobject.dk_indices"]),
+    ("set.size", ["PySetObject.(sizeof)"]),
+    ("set.used", ["PySetObject.used"]),
+    ("set.mask", ["PySetObject.mask"]),
+    ("set.table", ["PySetObject.table"]),
+    ("module.dict", ["PyModuleObject.md_dict"]),
+    ("function.qualname", ["PyFunctionObject.func_qualname"]),
+    ("function.code", ["PyFunctionObject.func_code"]),
+    ("function.closure", ["PyFunctionObject.func_closure"]),
+    ("method.func", ["PyMethodObject.im_func"]),
+    ("method.self", ["PyMethodObject.im_self"]),
+    ("builtin.def", ["PyCFunctionObject.m_ml"]),
+    ("builtin.self", ["PyCFunctionObject.m_self"]),
+    ("cell.ref", ["PyCellObject.ob_ref"]),
+    ("generator.size", ["PyGenObject.(sizeof)"]),
+    ("generator.qualname", ["PyGenObject.gi_qualname"]),
+    ("generator.state", ["PyGenObject.gi_frame_state"]),
+    ("exception.args", ["PyBaseExceptionObject.args"]),
+    ("slice.start", ["PySliceObject.start"]),
+    ("range.start", ["rangeobject.start"]),
+    ("deque.leftblock", ["dequeobject.leftblock"]),
+    ("deque.leftindex", ["dequeobject.leftindex"]),
+    ("deque.maxlen", ["dequeobject.maxlen"]),
+    ("defaultdict.factory", ["defdictobject.default_factory"]),
+    ("odict.first", ["PyODictObject.od_first"]),
+    ("proxy.mapping", ["mappingproxyobject.mapping"]),
+    ("lock.size", ["lockobject.(sizeof)"]),
+    ("lock.locked", ["lockobject.lock", "lockobject.locked"]),
+    ("rlock.size", ["rlockobject.(sizeof)"]),
+    ("rlock.owner", ["rlockobject.lock.thread", "rlockobject.rlock_owner"]),
+    ("rlock.count", ["rlockobject.lock.level", "rlockobject.rlock_count"]),
+    ("frame.size", ["_PyInterpreterFrame.(sizeof)"]),
+    ("frame.localsplus", ["_PyInterpreterFrame.localsplus"]),
+    ("frame.globals", ["_PyInterpreterFrame.f_globals"]),
+    ("frame.builtins", ["_PyInterpreterFrame.f_builtins"]),
+    ("frame.locals", ["_PyInterpreterFrame.f_locals"]),
+    ("code.size", ["PyCodeObject.(sizeof)"]),
+    ("code.localsplusnames", ["PyCodeObject.co_localsplusnames"]),
+    ("code.localspluskinds", ["PyCodeObject.co_localspluskinds"]),
+]
+
+VALUE_DEBUG = [
+    ("type.size", "type_object.size", None, None),
+    ("type.repr", "type_object.tp_repr", None, None),
+    ("type.flags", "type_object.tp_flags", None, None),
+    ("type.basicsize", "type_object.tp_basicsize", None, None),
+    ("type.dictoffset", "type_object.tp_dictoffset", None, None),
+    ("heap_type.cached_keys", "heap_type_object.ht_cached_keys", None, None),
+    ("tuple.items", "tuple_object.ob_item", None, None),
+    ("list.items", "list_object.ob_item", None, None),
+    ("floating.value", "float_object.ob_fval", None, None),
+    ("integer.tag", "long_object.lv_tag", None, None),
+    ("integer.digits", "long_object.ob_digit", None, None),
+    ("dict.size", "dict_object.size", None, None),
+    ("dict.keys", "dict_object.ma_keys", None, None),
+    ("dict.values", "dict_object.ma_values", None, None),
+    ("set.size", "set_object.size", None, None),
+    ("set.used", "set_object.used", None, None),
+    ("set.mask", "set_object.mask", None, None),
+    ("set.table", "set_object.table", None, None),
+    ("generator.size", "gen_object.size", None, None),
+    ("generator.state", "gen_object.gi_frame_state", None, None),
+    ("frame.size", "interpreter_frame.size", None, None),
+    ("frame.localsplus", "interpreter_frame.localsplus", None, None),
+    ("code.size", "code_object.size", None, None),
+    ("code.localsplusnames", "code_object.localsplusnames", None, None),
+    ("code.localspluskinds", "code_object.localspluskinds", None, None),
+]
+
+# gen_states: Include/internal/pycore_frame.h (3.14: pycore_interpframe_structs.h), _framestate.
+# split: Include/internal/pycore_dict.h, struct _dictvalues.
+# odict_pairs: Objects/odictobject.c, odict_repr().
+# quote_escaped: Objects/bytearrayobject.c, bytearray_repr().
+VALUE_FACTS = {
+    (3, 11): dict(attrs="PY_ATTRS_PAIR", split="PY_SPLIT_BEFORE", gen_states="PY_GEN_311",
+                  odict_pairs="true", quote_escaped="true"),
+    (3, 12): dict(attrs="PY_ATTRS_TAGGED", split="PY_SPLIT_BEFORE", gen_states="PY_GEN_311",
+                  odict_pairs="false", quote_escaped="true"),
+    (3, 13): dict(attrs="PY_ATTRS_INLINE", split="PY_SPLIT_HEADER", gen_states="PY_GEN_313",
+                  odict_pairs="false", quote_escaped="true"),
+    (3, 14): dict(attrs="PY_ATTRS_INLINE", split="PY_SPLIT_HEADER", gen_states="PY_GEN_313",
+                  odict_pairs="false", quote_escaped="true"),
+    (3, 15): dict(attrs="PY_ATTRS_INLINE", split="PY_SPLIT_HEADER", gen_states="PY_GEN_315",
+                  odict_pairs="false", quote_escaped="false"),
+}
+
 # code_tag: Include/internal/pycore_stackref.h, Py_TAG_BITS.
 # raising_type: Include/cpython/pystate.h, curexc_type became current_exception in 3.12.
 # prev_instr, owners: Include/internal/pycore_frame.h (3.14: pycore_interpframe_structs.h).
@@ -172,12 +289,32 @@ STRUCTS = {
     "PyBytesObject": (["PyBytesObject"], 0),
     "_object": (["_object", "PyObject"], 1),
     "_typeobject": (["_typeobject", "PyTypeObject"], 0),
-    "_heaptypeobject": (["_heaptypeobject", "PyHeapTypeObject"], 0),
+    "_heaptypeobject": (["_heaptypeobject", "PyHeapTypeObject"], 1),
     "_longobject": (["_longobject", "PyLongObject"], 1),
     "PyDictObject": (["PyDictObject"], 0),
     "_dictkeysobject": (["_dictkeysobject"], 0),
     "_dictvalues": (["_dictvalues"], 0),
     "PyModuleObject": (["PyModuleObject"], 0),
+    "PyTupleObject": (["PyTupleObject"], 0),
+    "PyListObject": (["PyListObject"], 0),
+    "PyFloatObject": (["PyFloatObject"], 0),
+    "PyComplexObject": (["PyComplexObject"], 0),
+    "PyByteArrayObject": (["PyByteArrayObject"], 0),
+    "PySetObject": (["PySetObject"], 0),
+    "PyFunctionObject": (["PyFunctionObject"], 0),
+    "PyMethodObject": (["PyMethodObject"], 0),
+    "PyCFunctionObject": (["PyCFunctionObject"], 0),
+    "PyCellObject": (["PyCellObject"], 0),
+    "PyGenObject": (["PyGenObject", "_PyGenObject"], 0),
+    "PyBaseExceptionObject": (["PyBaseExceptionObject"], 0),
+    "PySliceObject": (["PySliceObject"], 0),
+    "rangeobject": (["rangeobject"], 0),
+    "dequeobject": (["dequeobject"], 0),
+    "defdictobject": (["defdictobject"], 0),
+    "PyODictObject": (["PyODictObject", "_odictobject"], 0),
+    "mappingproxyobject": (["mappingproxyobject"], 0),
+    "lockobject": (["lockobject"], 0),
+    "rlockobject": (["rlockobject"], 1),
     "_Py_DebugOffsets": (["_Py_DebugOffsets"], 2),
 }
 
@@ -256,36 +393,46 @@ def read_tsv(path, want):
     return major << 24 | minor << 16 | micro << 8 | 0xF0, found
 
 
-def print_row(version, found):
+def print_group(group, members):
+    text = f".{group} = {{ " + ", ".join(members) + " },"
+    line = "\t\t"
+    for word in text.replace(" = ", "\0").split(" "):
+        word = word.replace("\0", " = ")
+        if len(line.expandtabs()) + len(word) > 96:
+            print(line.rstrip())
+            line = "\t\t\t"
+        line += word + " "
+    print(line.rstrip())
+
+
+def print_row(version, found, values):
     minor = (version >> 24, version >> 16 & 255)
-    if minor not in FACTS:
+    facts = VALUE_FACTS if values else FACTS
+    if minor not in facts:
         sys.exit("no FACTS for %d.%d: read the CPython files named beside them" % minor)
     print("\t{ /* %d.%d.%d */" % (*minor, version >> 8 & 255))
-    print("\t\t.version_hex = 0x%08x, .build = PY_BUILD_GIL, .lines = PY_LINES_LOCATIONS,"
-          % version)
-    facts = [f".{k} = {v}," for k, v in FACTS[minor].items()]
+    print("\t\t.version_hex = 0x%08x, .build = PY_BUILD_GIL," % version
+          + ("" if values else " .lines = PY_LINES_LOCATIONS,"))
+    facts = dict(facts[minor])
+    if values:
+        # Modules/_threadmodule.c: a flag, or a PyMutex.
+        facts["locked_mask"] = 1 if "lockobject.lock" in found else 255
+        facts["rlock_beyond"] = "true" if "rlockobject.lock.level" in found else "false"
+    facts = [f".{k} = {v}," for k, v in facts.items()]
     print("\t\t" + " ".join(facts[:5]))
     print("\t\t" + " ".join(facts[5:]))
     groups = {}
-    for member, names in FIELDS:
+    for member, names in VALUE_FIELDS if values else FIELDS:
         at = next((found[n] for n in names if n in found), None)
         group, field = member.split(".")
         groups.setdefault(group, []).append(
             f".{field} = " + ("PY_NONE" if at is None else str(at)))
     for group, members in groups.items():
-        text = f".{group} = {{ " + ", ".join(members) + " },"
-        line = "\t\t"
-        for word in text.replace(" = ", "\0").split(" "):
-            word = word.replace("\0", " = ")
-            if len(line.expandtabs()) + len(word) > 96:
-                print(line.rstrip())
-                line = "\t\t\t"
-            line += word + " "
-        print(line.rstrip())
+        print_group(group, members)
     print("\t},")
 
 
-def print_debug(version, found):
+def print_debug(version, found, values):
     size = found.get("_Py_DebugOffsets.(sizeof)")
     if not size:
         return
@@ -295,9 +442,10 @@ def print_debug(version, found):
     def at(path):
         return found.get("_Py_DebugOffsets." + path, 0) if path else 0
 
-    for member, name, plus, minus in DEBUG:
+    struct = "py_layout" if values else "py_offsets"
+    for member, name, plus, minus in VALUE_DEBUG if values else DEBUG:
         if at(name):
-            print(f"\t{{ offsetof(struct py_offsets, {member}), {at(name)}, {at(plus)}, "
+            print(f"\t{{ offsetof(struct {struct}, {member}), {at(name)}, {at(plus)}, "
                   f"{at(minus)} }},")
     print("};")
     print(f"/* {{ 0x{version >> 16:04x}, {size}, debug_{minor}, ARRAY_SIZE(debug_{minor}) }}, */")
@@ -308,11 +456,13 @@ def main():
     parser.add_argument("--tsv", action="store_true", help="FILE is a table")
     parser.add_argument("--debug", action="store_true",
                         help="print the positions in _Py_DebugOffsets instead")
+    parser.add_argument("--values", action="store_true",
+                        help="print what belongs into values_layout_table.c")
     parser.add_argument("file")
     parser.add_argument("version", nargs="?")
     args = parser.parse_args()
     version, found = (read_tsv(args.file, args.version) if args.tsv else read_gdb(args.file))
-    (print_debug if args.debug else print_row)(version, found)
+    (print_debug if args.debug else print_row)(version, found, args.values)
 
 
 if os.environ.get("PYTHON_OFFSETS_IN_GDB"):

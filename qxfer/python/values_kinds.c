@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* The types that are shown as their own C code shows them. */
+#include "qxfer/python/values_priv.h"
+
+/* clang-format off */
+const struct val_kind val_kinds[] = {
+	{ "object", val_show_object, "", false },
+	{ "NoneType", val_show_none, NULL, false },
+	{ "ellipsis", val_show_ellipsis, NULL, false },
+	{ "NotImplementedType", val_show_not_implemented, NULL, false },
+	{ "bool", val_show_bool, NULL, false },
+	{ "int", val_show_int, NULL, false },
+	{ "float", val_show_float, NULL, false },
+	{ "complex", val_show_complex, NULL, false },
+	{ "str", val_show_str, NULL, false },
+	{ "bytes", val_show_bytes, NULL, false },
+	{ "bytearray", val_show_bytearray, NULL, false },
+	{ "tuple", val_show_tuple, "(...)", false },
+	{ "list", val_show_list, "[...]", false },
+	{ "dict", val_show_dict, "{...}", false },
+	{ "frozendict", val_show_frozen_dict, "frozendict({...})", false },
+	{ "set", val_show_set, "set(...)", true },
+	{ "frozenset", val_show_frozenset, "frozenset(...)", true },
+	{ "range", val_show_range, "range(...)", false },
+	{ "slice", val_show_slice, "slice(...)", false },
+	{ "function", val_show_function, NULL, false },
+	{ "method", val_show_method, "", false },
+	{ "builtin_function_or_method", val_show_builtin, NULL, false },
+	{ "module", val_show_module, "", false },
+	{ "type", val_show_type, NULL, false },
+	{ "code", val_show_code, NULL, false },
+	{ "cell", val_show_cell, NULL, false },
+	{ "generator", val_show_generator, NULL, false },
+	{ "coroutine", val_show_generator, NULL, false },
+	{ "async_generator", val_show_generator, NULL, false },
+	{ "BaseException", val_show_exception, "", false },
+	{ "mappingproxy", val_show_mapping_proxy, "mappingproxy(...)", false },
+	{ "types.SimpleNamespace", val_show_namespace, "namespace(...)", false },
+	{ "collections.deque", val_show_deque, "[...]", true },
+	{ "collections.defaultdict", val_show_defaultdict, "defaultdict(...)", false },
+	{ "collections.OrderedDict", val_show_ordered_dict, "...", true },
+	{ "_thread.lock", val_show_lock, NULL, false },
+	{ "_thread.RLock", val_show_rlock, NULL, false },
+	{ "decimal.Decimal", val_show_decimal, NULL, false },
+	{ "datetime.date", val_show_date, NULL, false },
+	{ "datetime.time", val_show_time, "", false },
+	{ "datetime.datetime", val_show_datetime, "", false },
+	{ "datetime.timedelta", val_show_timedelta, NULL, false },
+	{ "datetime.timezone", val_show_timezone, NULL, false },
+};
+/* clang-format on */
+const size_t val_nkinds = sizeof(val_kinds) / sizeof(val_kinds[0]);

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * str, bytes and bytearray, quoted and escaped as unicode_repr() and
+ * bytes_repr() do it.  Objects/unicodeobject.c, Objects/bytesobject.c.
+ */
+#include "qxfer/python/values_priv.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "qxfer/python/text.h"
+
+#define LENGTH_MAX (1ull << 40)
+#define NAMES_MAX  1024u
+
+/* As in text.c. */
+#define STATE_KIND(s)	 ((s) >> 2 & 7)
+#define STATE_COMPACT(s) ((s) >> 5 & 1)
+#define STATE_ASCII(s)	 ((s) >> 6 & 1)
+
+struct units {
+	uint8_t *data;
+	size_t n; /* characters in data */
+	uint64_t length;
+	unsigned int kind;
+};
+
+static struct err *find_units(struct py_values *v, uint64_t addr, struct units *u, uint64_t *data)
+{
+	struct obj o;
+	struct err *err = val_load(v, addr, v->off->str.ascii_size, &o);
+	if (err)
+		return err;
+	uint32_t state = (uint32_t)obj_uint(&o, v->off->str.state, 4);
+	u->length = obj_uint(&o, v->off->str.length, 8);
+	u->kind = STATE_KIND(state);
+	if (o.bad || u->length > LENGTH_MAX || (u->kind != 1 && u->kind != 2 && u->kind != 4) ||
+	    (STATE_ASCII(state) && u->kind != 1))
+		return err_new(ERR_BAD_DATA, "no str object at 0x%" PRIx64, addr);
+	*data = addr + (STATE_ASCII(state) ? v->off->str.ascii_size : v->off->str.compact_size);
+	return STATE_COMPACT(state) ? NULL : val_word(v, addr, v->off->str.compact_size, data);
+}
+
+/* Reads at most @max characters; u->data is to be freed. */
+static struct err *read_units(struct py_values *v, uint64_t addr, size_t max, struct units *u)
+{
+	uint64_t data;
+	*u = (struct units){ 0 };
+	struct err *err = find_units(v, addr, u, &data);
+	if (err)
+		return err;
+	u->n = u->length < max ? u->length : max;
+	u->data = malloc(u->n * u->kind + 1);
+	return u->data ? val_read(v, data, u->data, u->n * u->kind) : &err_nomem;
+}
+
+static uint32_t unit_at(const struct units *u, size_t i)
+{
+	uint32_t c = 0;
+	memcpy(&c, u->data + i * u->kind, u->kind);
+	return c;
+}
+
+static bool is_printable(uint32_t c)
+{
+	size_t lo = 0, hi = py_nunprintable;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (c > py_unprintable[mid].last)
+			lo = mid + 1;
+		else if (c < py_unprintable[mid].first)
+			hi = mid;
+		else
+			return false;
+	}
+	return c <= 0x10ffff;
+}
+
+static void put_escape(struct buf *out, uint32_t c)
+{
+	static const char *const shorts[128] = {
+		['\n'] = "\\n", ['\r'] = "\\r", ['\t'] = "\\t", ['\\'] = "\\\\"
+	};
+	if (c < 128 && shorts[c])
+		buf_puts(out, shorts[c]);
+	else
+		buf_printf(out, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", c);
+}
+
+/* A string with ' but no " is quoted with the latter. */
+static char quote_of(const struct units *u)
+{
+	bool single = false, dbl = false;
+	for (size_t i = 0; i < u->n; i++) {
+		single |= unit_at(u, i) == '\'';
+		dbl |= unit_at(u, i) == '"';
+	}
+	return single && !dbl ? '"' : '\'';
+}
+
+enum texts { TEXT_STR, TEXT_BYTES, TEXT_BYTEARRAY };
+
+static void put_quoted(struct py_values *v, const struct units *u, enum texts what)
+{
+	struct buf *out = v->out;
+	char quote = quote_of(u);
+	/* Up to 3.14 bytearray_repr() escapes this one always, and no other. */
+	char escaped = quote;
+	if (what == TEXT_BYTEARRAY && v->lay.quote_escaped)
+		escaped = '\'';
+	buf_put(out, &quote, 1);
+	for (size_t i = 0; i < u->n; i++) {
+		uint32_t c = unit_at(u, i);
+		if (c == (uint32_t)escaped) {
+			buf_put(out, "\\", 1);
+			buf_put(out, &escaped, 1);
+		} else if (c == '\\' || !is_printable(c) || (what != TEXT_STR && c >= 0x7f)) {
+			put_escape(out, c);
+		} else {
+			py_text_put(out, c);
+		}
+	}
+	buf_put(out, &quote, 1);
+	if (u->n < u->length)
+		buf_puts(out, "...");
+}
+
+struct err *val_show_str(struct py_values *v, uint64_t addr, const struct py_type *t)
+{
+	struct units u;
+	(void)t;
+	struct err *err = read_units(v, addr, v->limits.chars, &u);
+	if (!err)
+		put_quoted(v, &u, TEXT_STR);
+	free(u.data);
+	return err;
+}
+
+struct err *val_put_str(struct py_values *v, uint64_t addr)
+{
+	if (!addr || addr % 8)
+		return err_new(ERR_BAD_DATA, "no str object at 0x%" PRIx64, addr);
+	if (v->reads)
+		v->reads--;
+	return py_text_str(v->mem, v->off, addr, NAMES_MAX, v->out);
+}
+
+bool val_str_is(struct py_values *v, uint64_t addr, const char *text)
+{
+	struct obj o;
+	size_t len = strlen(text), head = v->off->str.ascii_size;
+	if (!addr || addr % 8 || head + len > sizeof(o.data))
+		return false;
+	struct err *err = val_load(v, addr, head, &o);
+	bool same = !err && obj_uint(&o, v->off->str.length, 8) == len;
+	err_drop(err);
+	uint32_t state = same ? (uint32_t)obj_uint(&o, v->off->str.state, 4) : 0;
+	if (!same || !STATE_ASCII(state) || !STATE_COMPACT(state))
+		return false;
+	err = val_load(v, addr + head, len, &o);
+	same = !err && memcmp(o.data, text, len) == 0;
+	err_drop(err);
+	return same;
+}
+
+/* ---- bytes ---- */
+
+static struct err *put_bytes(struct py_values *v, uint64_t data, uint64_t len, enum texts what)
+{
+	struct units u = { .length = len, .kind = 1 };
+	if (len > LENGTH_MAX)
+		return err_new(ERR_BAD_DATA, "no bytes at 0x%" PRIx64, data);
+	u.n = len < v->limits.chars ? len : v->limits.chars;
+	u.data = malloc(u.n + 1);
+	struct err *err = u.data ? val_read(v, data, u.data, u.n) : &err_nomem;
+	if (!err) {
+		buf_puts(v->out, "b");
+		put_quoted(v, &u, what);
+	}
+	free(u.data);
+	return err;
+}
+
+struct err *val_show_bytes(struct py_values *v, uint64_t addr, const struct py_type *t)
+{
+	uint64_t len;
+	(void)t;
+	struct err *err = val_word(v, addr, v->off->bytes.size, &len);
+	return err ? err : put_bytes(v, addr + v->off->bytes.data, len, TEXT_BYTES);
+}
+
+struct err *val_show_bytearray(struct py_values *v, uint64_t addr, const struct py_type *t)
+{
+	uint64_t len, start = 0;
+	struct err *err = val_word(v, addr, v->off->object.var_size, &len);
+	if (!err && len)
+		err = val_word(v, addr, v->lay.bytearray.start, &start);
+	if (err)
+		return err;
+	buf_puts(v->out, t->name);
+	buf_puts(v->out, "(");
+	err = put_bytes(v, start, len, TEXT_BYTEARRAY);
+	buf_puts(v->out, ")");
+	return err;
+}
