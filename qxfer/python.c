@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "qxfer/python/locals.h"
 #include "qxfer/tree.h"
 #include "rsp/threadid.h"
 
@@ -15,13 +16,19 @@
 
 struct request {
 	pid_t tid; /* 0: all */
-	bool json;
+	bool json, locals;
 };
 
 static struct err *not_yet(struct request *r)
 {
 	(void)r;
-	return err_new(ERR_BAD_DATA, "python-frames: locals and native frames are not available");
+	return err_new(ERR_BAD_DATA, "python-frames: native frames are not available");
+}
+
+static struct err *want_locals(struct request *r)
+{
+	r->locals = true;
+	return NULL;
 }
 
 static struct err *want_json(struct request *r)
@@ -42,7 +49,7 @@ static struct err *parse_option(const char *text, size_t len, struct request *r)
 		const char *name;
 		struct err *(*set)(struct request *r);
 	} options[] = {
-		{ "locals", not_yet },
+		{ "locals", want_locals },
 		{ "native", not_yet },
 		{ "format=json", want_json },
 		{ "format=xml", want_xml },
@@ -104,7 +111,44 @@ static void put_position(struct tree *t, const struct py_position *p)
 		tree_int(t, "end-column", p->end_column);
 }
 
-static void put_frame(struct tree *t, const struct py_frame *f, size_t level)
+static void put_corrupt(struct tree *t, const char *why)
+{
+	if (!why)
+		return;
+	if (t->json) {
+		tree_text(t, "corrupt", why);
+		return;
+	}
+	tree_open(t, "corrupt");
+	tree_text(t, "reason", why);
+	tree_close(t);
+}
+
+static void put_local(void *arg, const struct py_local *local)
+{
+	struct tree *t = arg;
+	tree_open(t, "local");
+	tree_text(t, "name", local->name);
+	tree_text(t, "kind", py_local_kind_name(local->kind));
+	if (local->addr) {
+		tree_text(t, "type", local->type);
+		tree_address(t, "address", local->addr);
+	}
+	if (*local->repr)
+		tree_text(t, "repr", local->repr);
+	tree_close(t);
+}
+
+static void put_locals(struct tree *t, const struct py_frame *f, struct py_values *v)
+{
+	tree_list(t, "locals");
+	struct err *err = py_locals_visit(v, f, put_local, t);
+	tree_list_end(t);
+	put_corrupt(t, err ? err->msg : NULL);
+	err_drop(err);
+}
+
+static void put_frame(struct tree *t, const struct py_frame *f, size_t level, struct py_values *v)
 {
 	tree_open(t, "frame");
 	tree_int(t, "level", (int64_t)level);
@@ -124,23 +168,13 @@ static void put_frame(struct tree *t, const struct py_frame *f, size_t level)
 	tree_text(t, "owner", owner_name(f->owner));
 	tree_flag(t, "entry", f->entry);
 	tree_flag(t, "incomplete", f->incomplete);
+	if (v && !f->corrupt)
+		put_locals(t, f, v);
 	tree_close(t);
 }
 
-static void put_corrupt(struct tree *t, const char *why)
-{
-	if (!why)
-		return;
-	if (t->json) {
-		tree_text(t, "corrupt", why);
-		return;
-	}
-	tree_open(t, "corrupt");
-	tree_text(t, "reason", why);
-	tree_close(t);
-}
-
-static void put_thread(struct tree *t, const struct py_snapshot *snap, const struct py_thread *th)
+static void put_thread(struct tree *t, const struct py_snapshot *snap, const struct py_thread *th,
+		       struct py_values *v)
 {
 	tree_open(t, "thread");
 	if (th->tid)
@@ -159,7 +193,7 @@ static void put_thread(struct tree *t, const struct py_snapshot *snap, const str
 	tree_list(t, "frames");
 	bool full = false;
 	for (size_t i = 0; i < th->nframes && !full; i++) {
-		put_frame(t, &snap->frames[th->first_frame + i], i);
+		put_frame(t, &snap->frames[th->first_frame + i], i, v);
 		full = t->out->len > DOCUMENT_MAX;
 	}
 	tree_list_end(t);
@@ -167,7 +201,8 @@ static void put_thread(struct tree *t, const struct py_snapshot *snap, const str
 	tree_close(t);
 }
 
-static void put_interp(struct tree *t, const struct py_snapshot *snap, const struct py_interp *in)
+static void put_interp(struct tree *t, const struct py_snapshot *snap, const struct py_interp *in,
+		       struct py_values *v)
 {
 	tree_open(t, "interpreter");
 	tree_int(t, "id", in->id);
@@ -175,13 +210,13 @@ static void put_interp(struct tree *t, const struct py_snapshot *snap, const str
 	tree_flag(t, "gc", in->gc);
 	tree_list(t, "threads");
 	for (size_t i = 0; i < in->nthreads; i++)
-		put_thread(t, snap, &snap->threads[in->first_thread + i]);
+		put_thread(t, snap, &snap->threads[in->first_thread + i], v);
 	tree_list_end(t);
 	put_corrupt(t, in->corrupt);
 	tree_close(t);
 }
 
-static void put_document(struct tree *t, const struct py_snapshot *snap)
+static void put_document(struct tree *t, const struct py_snapshot *snap, struct py_values *v)
 {
 	tree_open(t, "python-frames");
 	tree_text(t, "version", "1.0");
@@ -193,7 +228,7 @@ static void put_document(struct tree *t, const struct py_snapshot *snap)
 	tree_address(t, "runtime", snap->runtime);
 	tree_list(t, "interpreters");
 	for (size_t i = 0; i < snap->ninterps; i++)
-		put_interp(t, snap, &snap->interps[i]);
+		put_interp(t, snap, &snap->interps[i], v);
 	tree_list_end(t);
 	put_corrupt(t, snap->corrupt);
 	tree_close(t);
@@ -215,10 +250,16 @@ struct err *python_frames_document(struct python *py, const struct space *s, con
 		return err;
 	if (r.tid && !snap->nthreads)
 		return err_new(ERR_NOT_FOUND, "thread %d runs no Python", (int)r.tid);
-	tree_begin(&t, out, r.json, "python-frames SYSTEM \"python-frames.dtd\"");
-	put_document(&t, snap);
-	tree_end(&t);
-	return NULL;
+	struct py_values values = { 0 };
+	if (r.locals)
+		err = python_values(py, s, NULL, &values);
+	if (!err) {
+		tree_begin(&t, out, r.json, "python-frames SYSTEM \"python-frames.dtd\"");
+		put_document(&t, snap, r.locals ? &values : NULL);
+		tree_end(&t);
+	}
+	py_values_end(&values);
+	return err;
 }
 
 /* ---- osdata ---- */

@@ -14,8 +14,8 @@
 
 /*
  * The document python-frames, docs/python-frames.dtd.  @annex is "" or a thread
- * id as on the wire, then options: ";format=json", ";format=xml", ";locals",
- * ";native" (the last two answer that they are not available).
+ * id as on the wire, then options: ";format=json", ";format=xml", ";locals" (the
+ * variables of each frame), ";native" (answers that it is not available).
  */
 struct err *python_frames_document(struct python *py, const struct space *s, const char *annex,
 				   struct buf *out) MUST_CHECK;
@@ -31,8 +31,9 @@ struct err *python_thread_text(struct python *py, const struct space *s, pid_t t
 			       struct buf *out) MUST_CHECK;
 
 enum python_style {
-	PYTHON_FULL = 1,  /* columns, addresses, and where C called */
-	PYTHON_COLOR = 2, /* for a terminal */
+	PYTHON_FULL = 1,   /* columns, addresses, and where C called */
+	PYTHON_COLOR = 2,  /* for a terminal */
+	PYTHON_LOCALS = 4, /* the variables of each frame */
 };
 
 /* The stacks of all threads, as `archerfish stacks' and `monitor py-bt all' print them. */
@@ -45,6 +46,13 @@ struct err *python_stacks_text(struct python *py, const struct space *s, unsigne
  */
 struct err *python_bt_text(struct python *py, const struct space *s, pid_t tid, const char *args,
 			   struct buf *out) MUST_CHECK;
+
+/*
+ * `monitor py-locals ARGS': the variables of @tid's innermost frame, or of the one
+ * whose number is ARGS (0 is the innermost), as "name = value".
+ */
+struct err *python_locals_text(struct python *py, const struct space *s, pid_t tid,
+			       const char *args, struct buf *out) MUST_CHECK;
 
 /* `monitor py-threads': one line a thread; @tid is marked. */
 struct err *python_threads_text(struct python *py, const struct space *s, pid_t tid,

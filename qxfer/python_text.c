@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "qxfer/python.h"
+#include "qxfer/python/locals.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -23,7 +24,8 @@
 
 struct writer {
 	const struct py_snapshot *snap;
-	unsigned int style; /* enum python_style */
+	unsigned int style;	  /* enum python_style */
+	struct py_values *values; /* NULL: no variables */
 	struct buf *out;
 };
 
@@ -62,6 +64,40 @@ static void put_details(const struct writer *w, const struct py_frame *f)
 	buf_puts(out, f->entry ? ", called from C\n" : "\n");
 }
 
+struct locals_writer {
+	const struct writer *w;
+	const char *indent;
+};
+
+static void put_local(void *arg, const struct py_local *local)
+{
+	const struct locals_writer *l = arg;
+	buf_puts(l->w->out, l->indent);
+	buf_puts(l->w->out, local->name);
+	if (*local->repr) {
+		buf_puts(l->w->out, " = ");
+		buf_puts(l->w->out, local->repr);
+	} else {
+		buf_puts(l->w->out, " (not set)");
+	}
+	buf_puts(l->w->out, "\n");
+}
+
+static void put_locals(const struct writer *w, const struct py_frame *f, const char *indent)
+{
+	struct locals_writer l = { w, indent };
+	if (f->incomplete) {
+		buf_puts(w->out, indent);
+		buf_puts(w->out, "(locals not yet set)\n");
+	}
+	struct err *err = py_locals_visit(w->values, f, put_local, &l);
+	if (!err)
+		return;
+	buf_puts(w->out, indent);
+	buf_printf(w->out, "<corrupt: %s>\n", err->msg);
+	err_drop(err);
+}
+
 /* As traceback prints it. */
 static void put_frame(const struct writer *w, const struct py_frame *f)
 {
@@ -85,6 +121,8 @@ static void put_frame(const struct writer *w, const struct py_frame *f)
 	buf_puts(w->out, "\n");
 	if (w->style & PYTHON_FULL)
 		put_details(w, f);
+	if (w->values)
+		put_locals(w, f, "    ");
 }
 
 static void put_frames(const struct writer *w, const struct py_thread *t)
@@ -204,12 +242,28 @@ static struct err *put_all(const struct writer *w)
 	return NULL;
 }
 
+/* If the style has variables, readies @w to show them. */
+static struct err *want_values(struct writer *w, struct python *py, const struct space *s,
+			       struct py_values *values)
+{
+	if (!(w->style & PYTHON_LOCALS))
+		return NULL;
+	w->values = values;
+	return python_values(py, s, NULL, values);
+}
+
 struct err *python_stacks_text(struct python *py, const struct space *s, unsigned int style,
 			       struct buf *out)
 {
 	struct writer w = { .style = style, .out = out };
+	struct py_values values = { 0 };
 	struct err *err = python_walk(py, s, NULL, &w.snap);
-	return err ? err : put_all(&w);
+	if (!err)
+		err = want_values(&w, py, s, &values);
+	if (!err)
+		err = put_all(&w);
+	py_values_end(&values);
+	return err;
 }
 
 /* ---- one thread ---- */
@@ -243,7 +297,7 @@ static struct err *parse_word(const char *text, size_t len, struct bt_request *r
 	if (len == 3 && memcmp(text, "all", 3) == 0)
 		r->all = true;
 	else if (len == 4 && memcmp(text, "full", 4) == 0)
-		r->style |= PYTHON_FULL;
+		r->style |= PYTHON_FULL | PYTHON_LOCALS;
 	else
 		return parse_thread(text, len, r);
 	return NULL;
@@ -291,10 +345,14 @@ struct err *python_bt_text(struct python *py, const struct space *s, pid_t tid, 
 		return err;
 	struct writer w = { .style = r.style, .out = out };
 	const struct py_walk walk = { .tid = r.all || r.ident ? 0 : r.tid };
+	struct py_values values = { 0 };
 	err = python_walk(py, s, &walk, &w.snap);
-	if (err)
-		return err;
-	return r.all ? put_all(&w) : put_one(&w, &r);
+	if (!err)
+		err = want_values(&w, py, s, &values);
+	if (!err)
+		err = r.all ? put_all(&w) : put_one(&w, &r);
+	py_values_end(&values);
+	return err;
 }
 
 /* ---- lists of threads ---- */
@@ -376,4 +434,41 @@ struct err *python_threads_text(struct python *py, const struct space *s, pid_t 
 	}
 	free((void *)sorted);
 	return NULL;
+}
+
+/* ---- the variables of one frame ---- */
+
+static struct err *find_frame(const struct py_snapshot *snap, pid_t tid, const char *args,
+			      const struct py_frame **ret)
+{
+	const struct py_thread *t = find_thread(snap, tid);
+	char *end;
+	unsigned long n = strtoul(args, &end, 10);
+	if (*end || *args == '-' || *args == '+')
+		return err_new(ERR_BAD_DATA, "py-locals takes the number of a frame, not %.40s",
+			       args);
+	if (!t)
+		return err_new(ERR_NOT_FOUND, "thread %d runs no Python", (int)tid);
+	if (n >= t->nframes)
+		return err_new(ERR_NOT_FOUND, "thread %d has no Python frame %lu", (int)tid, n);
+	*ret = &snap->frames[t->first_frame + n];
+	return NULL;
+}
+
+struct err *python_locals_text(struct python *py, const struct space *s, pid_t tid,
+			       const char *args, struct buf *out)
+{
+	struct writer w = { .style = PYTHON_LOCALS, .out = out };
+	struct py_values values = { 0 };
+	const struct py_walk walk = { .tid = tid };
+	const struct py_frame *f;
+	struct err *err = python_walk(py, s, &walk, &w.snap);
+	if (!err)
+		err = find_frame(w.snap, tid, args, &f);
+	if (!err)
+		err = want_values(&w, py, s, &values);
+	if (!err)
+		put_locals(&w, f, "");
+	py_values_end(&values);
+	return err;
 }

@@ -187,6 +187,13 @@ static struct err *run_py_bt(struct session *s, const char *args, struct buf *ou
 	return err ? err : python_bt_text(s->python, space, session_shown_thread(s), args, out);
 }
 
+static struct err *run_py_locals(struct session *s, const char *args, struct buf *out)
+{
+	const struct space *space;
+	struct err *err = python_space(s, &space);
+	return err ? err : python_locals_text(s->python, space, session_shown_thread(s), args, out);
+}
+
 static struct err *run_py_threads(struct session *s, const char *args, struct buf *out)
 {
 	const struct space *space;
@@ -217,6 +224,8 @@ static const struct monitor commands[] = {
 	{ "set libthread-db-search-path", "", NULL, false, run_set_thread_db },
 	{ "py-bt", "[all|full|THREAD]",
 	  "Print the Python stack of the current thread, of all, or of one", true, run_py_bt },
+	{ "py-locals", "[FRAME]",
+	  "Print the variables of a Python frame, 0 is the innermost", true, run_py_locals },
 	{ "py-threads", "",
 	  "List the Python threads", true, run_py_threads },
 	{ "status", "",

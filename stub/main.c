@@ -99,7 +99,9 @@ static int stacks(const struct options *o)
 {
 	_cleanup_buf_ struct buf text = { 0 };
 	struct options attach = *o;
-	struct stacks_options how = { .json = o->json, .color = !o->json && isatty(STDOUT_FILENO) };
+	struct stacks_options how = { .json = o->json,
+				      .locals = o->locals,
+				      .color = !o->json && isatty(STDOUT_FILENO) };
 	struct target *target;
 
 	attach.mode = MODE_ATTACH;

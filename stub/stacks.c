@@ -11,9 +11,12 @@ static struct err *put_stacks(struct target *t, struct python *py, const struct 
 	if (err)
 		return err;
 	if (o->json)
-		return python_frames_document(py, space, ";format=json", out);
-	return python_stacks_text(
-		py, space, (o->full ? PYTHON_FULL : 0u) | (o->color ? PYTHON_COLOR : 0u), out);
+		return python_frames_document(
+			py, space, o->locals ? ";locals;format=json" : ";format=json", out);
+	return python_stacks_text(py, space,
+				  (o->full ? PYTHON_FULL : 0u) | (o->color ? PYTHON_COLOR : 0u) |
+					  (o->locals ? PYTHON_LOCALS : 0u),
+				  out);
 }
 
 struct err *stacks_read(struct target *t, const struct stacks_options *o, struct buf *out)

@@ -12,8 +12,9 @@
 
 struct stacks_options {
 	bool json;
-	bool full;  /* columns, addresses, where C called */
-	bool color; /* for a terminal */
+	bool full;   /* columns, addresses, where C called */
+	bool locals; /* the variables of each frame */
+	bool color;  /* for a terminal */
 };
 
 /*

@@ -114,4 +114,14 @@ void python_destroy(struct python *py);
 struct err *python_walk(struct python *py, const struct space *space, const struct py_walk *walk,
 			const struct py_snapshot **ret) MUST_CHECK;
 
+struct py_limits;
+struct py_values;
+
+/*
+ * Makes *ret ready to show values of the space last walked; see values.h.  To be
+ * ended in any case, and before that space changes.
+ */
+struct err *python_values(struct python *py, const struct space *space,
+			  const struct py_limits *limits, struct py_values *ret) MUST_CHECK;
+
 #endif

@@ -11,6 +11,7 @@
 
 #include "qxfer/python/state.h"
 #include "qxfer/python/text.h"
+#include "qxfer/python/values.h"
 
 #define EXC_ITEMS_MAX 100u /* handled exceptions one within the other */
 #define TYPE_NAME_MAX 256u
@@ -523,4 +524,10 @@ struct err *python_walk(struct python *py, const struct space *space, const stru
 	}
 	*ret = &py->snap;
 	return NULL;
+}
+
+struct err *python_values(struct python *py, const struct space *space,
+			  const struct py_limits *limits, struct py_values *ret)
+{
+	return py_values_begin(space->mem, py->rt.addr, &py->rt.off, limits, ret);
 }

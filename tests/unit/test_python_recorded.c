@@ -171,7 +171,7 @@ Test(python_recorded, one_thread_can_be_asked_for)
 Test(python_recorded, what_an_annex_cannot_mean_is_an_error)
 {
 	static const char *const wrong[] = { "x",	    "1x",
-					     ";",	    ";locals",
+					     ";",	    ";local",
 					     ";native",	    ";format=yaml",
 					     "-",	    ";;format=json",
 					     "1;format=js", ";format=json;",

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CPython 3.11 to 3.15: every variable has a slot in the frame's localsplus, its
+ * name in co_localsplusnames and its kind in co_localspluskinds
+ * (Include/internal/pycore_code.h, CO_FAST_*).
+ */
+#include "qxfer/python/locals.h"
+
+#include <inttypes.h>
+
+#include "qxfer/python/text.h"
+#include "qxfer/python/values_priv.h"
+
+#define NAME_CHARS 200u
+
+/* co_localspluskinds */
+#define KIND_HIDDEN 0x10u
+#define KIND_CELL   0x40u
+#define KIND_FREE   0x80u
+
+const char *py_local_kind_name(enum py_local_kind kind)
+{
+	static const char *const names[] = {
+		[PY_LOCAL_LOCAL] = "local",   [PY_LOCAL_CELL] = "cell", [PY_LOCAL_FREE] = "free",
+		[PY_LOCAL_HIDDEN] = "hidden", [PY_LOCAL_NAME] = "name",
+	};
+	return (size_t)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "local";
+}
+
+struct visitor {
+	struct py_values *v;
+	void (*visit)(void *arg, const struct py_local *local);
+	void *arg;
+	struct buf name, type, repr;
+};
+
+static const char *end_text(struct buf *b)
+{
+	buf_put(b, "", 1);
+	return b->failed ? "" : (const char *)b->data;
+}
+
+static void put_reason(struct buf *out, struct err *err)
+{
+	buf_clear(out);
+	buf_printf(out, "<corrupt: %s>", err->msg);
+	err_drop(err);
+}
+
+/* A cell's content; what is no cell yet is the argument that will be put into one. */
+static struct err *open_cell(struct py_values *v, uint64_t *addr)
+{
+	v->reads = v->limits.reads;
+	return val_is(v, *addr, "cell") ? val_word(v, *addr, v->lay.cell.ref, addr) : NULL;
+}
+
+static void put_value(struct visitor *w, uint64_t addr)
+{
+	struct py_values *v = w->v;
+	py_value_type(v, addr, &w->type);
+	if (v->text > PY_LOCALS_BYTES)
+		buf_puts(&w->repr, "...");
+	else
+		py_value_put(v, addr, &w->repr);
+	v->text += w->repr.len;
+}
+
+static void visit_one(struct visitor *w, uint64_t name, enum py_local_kind kind, uint64_t addr)
+{
+	struct py_local local = { .kind = kind };
+	struct err *err = NULL;
+	buf_clear(&w->name);
+	buf_clear(&w->type);
+	buf_clear(&w->repr);
+	if (addr && (kind == PY_LOCAL_CELL || kind == PY_LOCAL_FREE))
+		err = open_cell(w->v, &addr);
+	if (err)
+		put_reason(&w->repr, err);
+	else if (addr)
+		put_value(w, addr);
+	err = py_text_str(w->v->mem, w->v->off, name, NAME_CHARS, &w->name);
+	if (err)
+		put_reason(&w->name, err);
+	local.addr = addr;
+	local.name = end_text(&w->name);
+	local.type = end_text(&w->type);
+	local.repr = end_text(&w->repr);
+	w->visit(w->arg, &local);
+}
+
+static enum py_local_kind kind_of(uint8_t bits)
+{
+	return bits & KIND_FREE	    ? PY_LOCAL_FREE
+	       : bits & KIND_CELL   ? PY_LOCAL_CELL
+	       : bits & KIND_HIDDEN ? PY_LOCAL_HIDDEN
+				    : PY_LOCAL_LOCAL;
+}
+
+struct fast {
+	uint64_t names, n, kinds;
+};
+
+static struct err *find_fast(struct py_values *v, const struct py_frame *f, struct fast *ret)
+{
+	uint64_t names, kinds, nkinds;
+	struct err *err = val_word(v, f->code_addr, v->lay.code.localsplusnames, &names);
+	if (!err)
+		err = val_word(v, f->code_addr, v->lay.code.localspluskinds, &kinds);
+	if (!err)
+		err = val_word(v, names, v->off->object.var_size, &ret->n);
+	if (!err)
+		err = val_word(v, kinds, v->off->bytes.size, &nkinds);
+	if (err)
+		return err;
+	if (ret->n != nkinds || ret->n > 1u << 20 || v->lay.tuple.items == PY_NONE)
+		return err_new(ERR_BAD_DATA, "the code object at 0x%" PRIx64 " has no names",
+			       f->code_addr);
+	ret->names = names + v->lay.tuple.items;
+	ret->kinds = kinds + v->off->bytes.data;
+	return NULL;
+}
+
+/* A slot may have tag bits from 3.14 on, and NULL too. */
+static struct err *visit_slot(struct visitor *w, const struct py_frame *f, const struct fast *fast,
+			      uint64_t i)
+{
+	struct py_values *v = w->v;
+	uint64_t name, value;
+	uint8_t bits;
+	v->reads = v->limits.reads;
+	struct err *err = val_word(v, fast->names + 8 * i, 0, &name);
+	if (!err)
+		err = val_read(v, fast->kinds + i, &bits, 1);
+	if (!err)
+		err = val_word(v, f->addr + 8 * i, v->lay.frame.localsplus, &value);
+	if (err)
+		return err;
+	value &= ~(uint64_t)v->off->code_tag;
+	/* A comprehension's variable is there while the comprehension runs. */
+	if (value || !(bits & KIND_HIDDEN))
+		visit_one(w, name, kind_of(bits), value);
+	return NULL;
+}
+
+/* Of a class body or exec(): the dict, unless it is the globals. */
+static struct err *visit_names(struct visitor *w, const struct py_frame *f)
+{
+	struct py_values *v = w->v;
+	uint64_t globals, locals, key, value;
+	struct val_dict d;
+	struct err *err = val_word(v, f->addr, v->lay.frame.globals, &globals);
+	if (!err)
+		err = val_word(v, f->addr, v->lay.frame.locals, &locals);
+	if (err || !locals || locals == globals || !val_is(v, locals, "dict"))
+		return err;
+	err = val_dict_open(v, locals, &d);
+	for (uint32_t i = 0; !err && i < PY_LOCALS_MAX; i++) {
+		v->reads = v->limits.reads;
+		err = val_dict_next(v, &d, &key, &value);
+		if (err || !key)
+			return err;
+		if (val_is(v, key, "str"))
+			visit_one(w, key, PY_LOCAL_NAME, value);
+	}
+	return err;
+}
+
+struct err *py_locals_visit(struct py_values *v, const struct py_frame *f,
+			    void (*visit)(void *arg, const struct py_local *local), void *arg)
+{
+	struct visitor w = { .v = v, .visit = visit, .arg = arg };
+	struct fast fast;
+	if (f->corrupt || f->incomplete)
+		return NULL;
+	v->reads = v->limits.reads;
+	struct err *err = find_fast(v, f, &fast);
+	for (uint64_t i = 0; !err && i < fast.n && i < PY_LOCALS_MAX; i++)
+		err = visit_slot(&w, f, &fast, i);
+	v->reads = v->limits.reads;
+	if (!err)
+		err = visit_names(&w, f);
+	buf_deinit(&w.name);
+	buf_deinit(&w.type);
+	buf_deinit(&w.repr);
+	return err;
+}
