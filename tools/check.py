@@ -65,6 +65,7 @@ def steps():
         ("unit-sanitized", ["SAN=1", "check-unit"], None),
         ("hostile", ["SAN=1", "check-hostile"], None),
         ("lint", ["lint"], style),
+        ("values", ["check-values"], None),
         ("e2e", ["check-e2e"], None),
         ("live", ["check-live"], None),
         ("diff", ["check-diff"], None),

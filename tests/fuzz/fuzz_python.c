@@ -30,7 +30,8 @@ static struct corpus *load(void)
 {
 	static struct corpus corpus;
 	glob_t files;
-	if (corpus.n || glob("tests/mem/*.mem", 0, NULL, &files) != 0)
+	if (corpus.n || glob("tests/mem/*.mem", 0, NULL, &files) != 0 ||
+	    glob("tests/mem/values/*.mem", GLOB_APPEND, NULL, &files) != 0)
 		return &corpus;
 	for (size_t i = 0; i < files.gl_pathc && corpus.n < RECORDINGS_MAX; i++)
 		if (recorded_load(files.gl_pathv[i], &corpus.rec[corpus.n]))
@@ -88,7 +89,7 @@ static bool damage(const struct recorded *r, const uint8_t d[7], struct undo *un
 
 static struct err *ask(unsigned int what, struct python *py, const struct space *s, struct buf *out)
 {
-	switch (what % 6) {
+	switch (what % 8) {
 	case 0:
 		return python_frames_document(py, s, "", out);
 	case 1:
@@ -99,6 +100,10 @@ static struct err *ask(unsigned int what, struct python *py, const struct space 
 		return python_bt_text(py, s, s->threads[0].tid, "full", out);
 	case 4:
 		return python_thread_text(py, s, s->threads[0].tid, out);
+	case 5:
+		return python_frames_document(py, s, ";locals", out);
+	case 6:
+		return python_frames_document(py, s, ";locals;format=json", out);
 	default:
 		return python_threads_text(py, s, 0, out);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record PID: walks the Python stacks of a process and writes what was read,
- * in the format of recorded.h, on standard output.
+ * record [-l] PID: walks the Python stacks of a process, with -l their variables
+ * too, and writes what was read, in the format of recorded.h, on standard output.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -147,7 +147,7 @@ static void touch_cframes(const struct python *py, struct mem *m)
 	}
 }
 
-static struct err *record(struct proc_space *p)
+static struct err *record(struct proc_space *p, bool locals)
 {
 	struct recorder r = { .below = &p->mem };
 	struct mem recording;
@@ -162,6 +162,8 @@ static struct err *record(struct proc_space *p)
 		err = python_create(&py);
 	if (!err)
 		err = python_stacks_text(py, &space, PYTHON_FULL, &text);
+	if (!err && locals)
+		err = python_frames_document(py, &space, ";locals", &text);
 	if (!err) {
 		touch_cframes(py, &recording);
 		printf("# Recorded by tests/mem/record.c; see docs/adding-a-python-version.md.\n");
@@ -177,9 +179,11 @@ static struct err *record(struct proc_space *p)
 int main(int argc, char **argv)
 {
 	static struct proc_space p;
-	if (argc != 2 || !proc_space_open(&p, (pid_t)strtol(argv[1], NULL, 10)))
+	bool locals = argc == 3 && strcmp(argv[1], "-l") == 0;
+	if (argc != 2 + locals || !proc_space_open(&p, (pid_t)strtol(argv[argc - 1], NULL, 10)))
 		return 2;
-	struct err *err = proc_space_stop(&p) ? record(&p) : err_new(ERR_STATE, "cannot stop it");
+	struct err *err =
+		proc_space_stop(&p) ? record(&p, locals) : err_new(ERR_STATE, "cannot stop it");
 	if (err) {
 		fprintf(stderr, "%s\n", err->msg);
 		err_drop(err);

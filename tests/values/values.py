@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Compares the values that archerfish shows with what the program says itself.
+
+	tests/values/values.py --walk build/release/walk [-v]
+
+Runs tests/inferiors/values.py under every interpreter of the zoo.  Each variable of
+its function must be shown exactly as repr() had it there, but for those in BY_DESIGN,
+whose text must match the pattern beside them.  Exit status: 0 all of them, 1 not, 77
+there is no interpreter.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(TOP, "tests", "zoo"))
+import zoo  # pylint: disable=import-error,wrong-import-position
+
+PROGRAM = os.path.join(TOP, "tests", "inferiors", "values.py")
+AT = r" at 0x[0-9a-f]+>"
+
+# Why a value is not shown as its repr(), and how it is shown.
+ATTRIBUTES = "a plain instance: its attributes instead of its address alone"
+OWN_CODE = "repr() is the class's own code, which is not run: attributes instead"
+STATE = "the state is said too"
+OPAQUE = "a type of C's whose insides are not known"
+LIMIT = "longer or deeper than is shown"
+BY_DESIGN = {
+    "out": ("the path is not in the file", r"'.*'"),
+    "o_plain": (ATTRIBUTES, r"<Plain\(a=1, b='two'\)" + AT),
+    "d_split_obj": (ATTRIBUTES, r"<Plain\(a=1, b='two'\)" + AT),
+    "o_slots": (ATTRIBUTES, r"<Slots\(p=10, q=\[1\]\)" + AT),
+    "o_slots2": (ATTRIBUTES, r"<SlotsChild\(p=10, q=\[1\], extra='dict'\)" + AT),
+    "o_deleted": (ATTRIBUTES, r"<Plain\(b='two'\)" + AT),
+    "o_many": (ATTRIBUTES, r"<Plain\(a=1, b='two', attr0=0, .*, attr39=39\)" + AT),
+    "o_list": (ATTRIBUTES, r"\[<Plain\(a=1, b='two'\) at \w+>, <Plain\(a=1, b='two'\) at \w+>\]"),
+    "o_self": (ATTRIBUTES, r"<Bare\(me=<Bare at \w+>\)" + AT),
+    "i_loud": (OWN_CODE, r"<LoudInt\(3\)" + AT),
+    "o_custom": (OWN_CODE, r"<Custom\(v=5\)" + AT),
+    "counter": (OWN_CODE, r"<Counter\({'h': 1, 'e': 1, 'l': 2, 'o': 1}\)" + AT),
+    "k_meta": (OWN_CODE, "<Meta" + AT),
+    "u_uuid": (OWN_CODE, r"<UUID\(int=5, .*\)" + AT),
+    "u_frac": (OWN_CODE, r"<Fraction\((_numerator=1|_denominator=3|, )+\)" + AT),
+    "g_new": (STATE, r"<generator object generate at \w+, created>"),
+    "g_mid": (STATE, r"<generator object generate at \w+, suspended>"),
+    "g_from": (STATE, r"<generator object generate at \w+, suspended>"),
+    "g_done": (STATE, r"<generator object generate at \w+, finished>"),
+    "g_expr": (STATE, r"<generator object main.<locals>.<genexpr> at \w+, created>"),
+    "g_async": (STATE, r"<async_generator object agenerate at \w+, created>"),
+    "g_coro": (STATE, r"<coroutine object coroutine at \w+, created>"),
+    "k_cmethod": (OPAQUE, "<method_descriptor" + AT),
+    "k_partial": (OPAQUE, "<partial" + AT),
+    "u_re": (OPAQUE, "<Pattern" + AT),
+    "u_match": (OPAQUE, "<Match" + AT),
+    "u_array": (OPAQUE, "<array" + AT),
+    "u_view": (OPAQUE, "<memoryview" + AT),
+    "u_count": (OPAQUE, "<count" + AT),
+    "u_ref": (OPAQUE, "<(ReferenceType|weakref)" + AT),
+    "u_deep": (LIMIT, r"\[{10}\.\.\.\]{10}"),
+    "u_wide": (LIMIT, r"\[0, 1, .*, 99, \.\.\.\]"),
+    "p_joined": ("a path of several parts may not have been put together yet", r"PosixPath\('/a/b'\)"),
+}
+UNSET = {"unset", "values", "f"}
+# Of comprehensions, which are a function's own from 3.12 on and over here.
+INLINED = {"e", "m", "name", "value"}
+
+
+def ask(walk, command, folder):
+    """The variables of main() and what the program says of them."""
+    out = os.path.join(folder, "out.json")
+    env = dict(os.environ, ZOO_BIND=":".join((TOP, folder)), PYTHONDONTWRITEBYTECODE="1")
+    env.pop("LD_LIBRARY_PATH", None)
+    process = subprocess.Popen(command(PROGRAM, out), env=env, stdin=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not os.path.exists(out):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the program did not get ready")
+            time.sleep(0.05)
+        time.sleep(0.2)
+        said = subprocess.run([walk, "-d", ";locals;format=json", str(process.pid)], check=True,
+                              stdout=subprocess.PIPE, timeout=60).stdout
+    finally:
+        process.kill()
+        process.wait()
+    with open(out, encoding="utf-8") as f:
+        truth = json.load(f)
+    os.unlink(out)
+    frames = [f for i in json.loads(said)["interpreters"] for t in i["threads"]
+              for f in t["frames"] if f["name"] == "main"]
+    return {v["name"]: v for v in frames[0]["locals"]}, truth
+
+
+def judge(name, shown, truth):
+    """What is wrong with one variable, or None."""
+    if name in UNSET | INLINED:
+        return "is shown though it is not set" if "repr" in shown else None
+    if "repr" not in shown:
+        return "is not set"
+    if name in BY_DESIGN:
+        return None if re.fullmatch(BY_DESIGN[name][1], shown["repr"]) else "unexpected text"
+    return None if shown["repr"] == truth.get(name) else "differs"
+
+
+def check(walk, tool, verbose):
+    folder = tempfile.mkdtemp(prefix="archerfish-values-")
+    try:
+        shown, truth = ask(walk, tool.command, folder)
+    finally:
+        shutil.rmtree(folder)
+    wrong = 0
+    for name in sorted(set(shown) | set(truth) | UNSET):
+        reason = judge(name, shown[name], truth) if name in shown else "is missing"
+        if reason:
+            wrong += 1
+            print("  %s %s\n    repr  %.400s\n    shown %.400s" % (
+                name, reason, truth.get(name), shown.get(name, {}).get("repr")))
+    exact = sum(v.get("repr") == truth.get(n, 0) for n, v in shown.items())
+    if verbose:
+        for name, (why, _) in BY_DESIGN.items():
+            print("  by design: %-12s %s" % (name, why))
+    print("%s %s: %d variables, %d exact, %d by design or unset, %d wrong" % (
+        "not ok" if wrong else "ok", tool.label, len(shown), exact, len(shown) - exact - wrong, wrong))
+    return not wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--walk", required=True)
+    parser.add_argument("-v", action="store_true", help="say what differs by design")
+    args = parser.parse_args()
+    tools = zoo.pythons()
+    if not tools:
+        print("no interpreter of 3.11 to 3.15 here", file=sys.stderr)
+        return 77
+    good = [check(args.walk, tool, args.v) for tool in tools]
+    print("# values: %d passed, %d failed, 0 skipped" % (sum(good), len(good) - sum(good)))
+    return 0 if all(good) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
