@@ -83,7 +83,8 @@ static void on_breakpoint_trap(struct live *l, struct lwp *p, uint64_t pc)
 		set_event(p, STOP_SWBREAK, SIGTRAP);
 		p->event_pc = at;
 	} else {
-		set_event(p, STOP_SIGNAL, SIGTRAP); /* the program's own trap */
+		set_event(p, STOP_SIGNAL, SIGTRAP);
+		p->event.addr = live_trap_before(l, pc) ? at : 0;
 	}
 }
 
@@ -127,11 +128,6 @@ static void on_trap(struct live *l, struct lwp *p)
 		on_breakpoint_trap(l, p, pc);
 		return;
 	case TRAP_BRKPT: /* the end of a step over a system call, on x86 */
-		if (p->in_exec) {
-			quiet_stop(l, p); /* that of execve: nothing has been run yet */
-			return;
-		}
-		/* fall through */
 	case TRAP_TRACE:
 	case TRAP_HWBKPT:
 		if (!on_debug_register(l, p))
@@ -263,10 +259,20 @@ static void renew_lwp(struct lwp *p)
 		.chain = p->chain,
 		.tid = p->tid,
 		.stopped = true,
-		.in_exec = true,
 		.resumed = true,
 	};
 	*p = fresh;
+}
+
+/*
+ * The event comes inside of execve, which still has its result to put into a
+ * register.  A step traps on the way out of it, before the first instruction.
+ */
+static void leave_exec(struct lwp *p)
+{
+	p->in_exec = p->asked = true;
+	p->stopped = false;
+	(void)ptrace(PTRACE_SINGLESTEP, p->tid, NULL, NULL);
 }
 
 /* Whoever called execve, the survivor has the leader's id; the other threads are gone. */
@@ -290,7 +296,7 @@ static void on_exec(struct live *l, struct lwp *p)
 		fprintf(stderr, "archerfish: %s\n", err->msg);
 		err_drop(err);
 	}
-	set_event(p, STOP_EXEC, SIGTRAP);
+	leave_exec(p);
 }
 
 /*
@@ -317,6 +323,10 @@ static void on_event_stop(struct live *l, struct lwp *p, int signo)
 {
 	struct user_regs_struct r;
 
+	if (p->in_exec) {
+		leave_exec(p);
+		return;
+	}
 	if (!is_stop_signal(signo))
 		l->job_overridden = false;
 	p->job_stopped = is_stop_signal(signo) && !l->job_overridden;
@@ -354,11 +364,15 @@ static void on_stopped(struct live *l, struct lwp *p, int status)
 		break;
 	default:
 		p->in_signal = true;
+		if (p->in_exec) {
+			p->in_exec = false;
+			set_event(p, STOP_EXEC, SIGTRAP);
+			break;
+		}
 		if (WSTOPSIG(status) == SIGTRAP)
 			on_trap(l, p);
 		else
 			on_signal(l, p, WSTOPSIG(status));
-		p->in_exec = false;
 	}
 }
 

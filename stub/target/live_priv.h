@@ -26,7 +26,7 @@ struct lwp {
 	bool stuck;	  /* nothing stops it now; it counts as stopped, without registers */
 	bool asked;	  /* PTRACE_INTERRUPT was sent and its stop has not come */
 	bool in_signal;	  /* stopped by a signal: only here PTRACE_CONT can deliver one */
-	bool in_exec;	  /* stopped on the way out of execve */
+	bool in_exec;	  /* on the way out of execve; a stop there is not told yet */
 	bool resumed;	  /* the client wants it to run */
 	bool job_stopped; /* in a group stop (SIGSTOP and its like) that we did not undo */
 	bool stepping;	  /* and by single steps */
@@ -151,6 +151,8 @@ extern const struct target_write_ops live_write_ops;
 void live_hide_interruption(struct lwp *p, const struct user_regs_struct *r);
 /* Whether a trap of its own last instruction waits for a stopped thread. */
 bool live_trap_queued(const struct lwp *p);
+/* Whether the program itself has a breakpoint instruction that ends at @pc. */
+bool live_trap_before(struct live *l, uint64_t pc);
 /* The flags of the clone(2) whose event a thread is in. */
 uint64_t live_clone_flags(struct live *l, const struct lwp *p);
 /*

@@ -153,6 +153,16 @@ bool live_trap_queued(const struct lwp *p)
 	return false;
 }
 
+bool live_trap_before(struct live *l, uint64_t pc)
+{
+	const struct arch *a = l->target.arch;
+	uint8_t code[8];
+
+	return a->bp_len <= sizeof(code) && a->bp_len == a->pc_after_bp &&
+	       pread(l->mem_fd, code, a->bp_len, (off_t)(pc - a->bp_len)) == a->bp_len &&
+	       memcmp(code, a->bp_insn, a->bp_len) == 0;
+}
+
 uint64_t live_clone_flags(struct live *l, const struct lwp *p)
 {
 	struct user_regs_struct r;
