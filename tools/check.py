@@ -86,7 +86,7 @@ def run(arguments, minutes=15):
         for pattern, count in ((CRITERION, count_criterion), (E2E, count_e2e)):
             found = pattern.search(line)
             if found:
-                counts = count(found)
+                counts = [a + b for a, b in zip(counts or [0, 0, 0], count(found))]
     status = process.wait()
     signal.alarm(0)
     return status, counts

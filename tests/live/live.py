@@ -118,7 +118,8 @@ class Stop:
     def __init__(self, reply):
         self.raw = reply.decode("latin-1")
         self.kind = self.raw[:1]
-        self.signo = int(self.raw[1:3], 16) if self.kind in "TSWX" else None
+        found = re.match(r"[TSWX]([0-9a-f]{1,2})", self.raw)
+        self.signo = int(found.group(1), 16) if found else None
         self.tid = self.pid = None
         self.words, self.regs = {}, {}
         if self.kind != "T":
