@@ -85,8 +85,11 @@ static int32_t clip(int64_t v)
 bool py_lines_find(const uint8_t *table, size_t len, int32_t first_line, int32_t lasti,
 		   struct py_position *ret)
 {
-	struct cursor c = { table, table + len };
 	int64_t line = first_line, at = 0;
+
+	if (!len)
+		return false; /* and there may be no table to point into */
+	struct cursor c = { table, table + len };
 
 	while (c.p < c.end) {
 		unsigned int head = *c.p++;

@@ -62,6 +62,7 @@ Test(python_code, past_the_end_and_before_the_start_there_is_no_line)
 	cr_expect_eq(find(table, sizeof(table) - 1, 1, INT32_MAX).line, -1);
 	cr_expect_eq(find(table, sizeof(table) - 1, 1, -1).line, -1);
 	cr_expect_eq(find(table, 0, 1, 0).line, -1);
+	cr_expect_eq(find(NULL, 0, 1, 0).line, -1);
 }
 
 Test(python_code, a_table_cut_anywhere_is_read_no_further)
