@@ -242,6 +242,9 @@ static struct err *read_code(const struct reader *r, struct py_code *code)
 		qualname && qualname != name ? read_text(r, qualname, PY_NAME_MAX) : code->name;
 	if (!code->file || !code->name || !code->qualname)
 		return &err_nomem;
+	/* 3.12, Objects/codeobject.c, _Py_MakeShimCode(): what later versions say by None. */
+	code->absent = strcmp(code->file, "<shim>") == 0 &&
+		       strcmp(code->name, "<interpreter trampoline>") == 0;
 	return read_lines(r, obj_uint(&o, off->code.linetable, 8), code);
 }
 

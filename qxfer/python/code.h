@@ -26,8 +26,8 @@ struct py_code {
 	int32_t first_line;
 	int32_t first_traceable; /* bytes into the bytecode; -1: not known */
 	bool trampoline;	 /* CPython's own, not written by anyone: not to be shown */
-	bool absent;	     /* None or NULL stands where a code object should: a frame of C's */
-	const char *corrupt; /* NULL, or why this is no code object; the rest is then void */
+	bool absent;		 /* None, NULL or a shim's code: the frame is one of C's */
+	const char *corrupt;	 /* NULL, or why this is no code object; the rest is then void */
 
 	const uint8_t *lines;
 	size_t lines_len;

@@ -252,10 +252,13 @@ struct err *py_frames_resolve(struct py_walker *w, struct py_thread *thread)
 		if (err)
 			return err;
 		resolve(w->off, &frames[i], code);
-		/* Frames that nobody wrote are left out; C called what they called. */
+		/*
+		 * Frames that nobody wrote are left out.  One with None for code is C's, whether
+		 * or not its owner says so yet.
+		 */
 		if (!code->trampoline && !code->absent)
 			frames[kept++] = frames[i];
-		else if (frames[i].entry && kept)
+		else if (kept && (frames[i].entry || code->absent))
 			frames[kept - 1].entry = true;
 	}
 	thread->nframes = kept;

@@ -187,8 +187,9 @@ static void show(const struct py_snapshot *snap, const struct py_thread *t, cons
 	printf("thread %d: %s\n", (int)t->tid, wrong);
 	for (size_t i = 0; i < t->nframes; i++) {
 		const struct py_frame *f = &snap->frames[t->first_frame + i];
-		printf("  %s:%d %s lasti %d%s%s\n", f->file, f->pos.line, f->qualname, f->lasti,
-		       f->entry ? " entry" : "", f->incomplete ? " incomplete" : "");
+		printf("  %s:%d %s lasti %d owner %d%s%s\n", f->file, f->pos.line, f->qualname,
+		       f->lasti, (int)f->owner, f->entry ? " entry" : "",
+		       f->incomplete ? " incomplete" : "");
 	}
 }
 

@@ -147,6 +147,24 @@ static void touch_cframes(const struct python *py, struct mem *m)
 	}
 }
 
+/* What stands for code in the frames of the evaluation loop, read for the same reason. */
+static void touch_shims(struct python *py, struct mem *m)
+{
+	const struct py_offsets *off = &py->rt.off;
+	for (size_t i = 0; i < py->snap.nframes; i++) {
+		uint64_t at = py->snap.frames[i].addr;
+		struct py_code *code;
+		struct err *err =
+			py->snap.frames[i].entry ? mem_ptr(m, at + off->frame.previous, &at) : NULL;
+		if (!err && at)
+			err = mem_ptr(m, at + off->frame.code, &at);
+		if (!err && at)
+			err = py_codes_get(&py->codes, m, off, at & ~(uint64_t)off->code_tag,
+					   &code);
+		err_drop(err);
+	}
+}
+
 static struct err *record(struct proc_space *p, bool locals)
 {
 	struct recorder r = { .below = &p->mem };
@@ -166,6 +184,7 @@ static struct err *record(struct proc_space *p, bool locals)
 		err = python_frames_document(py, &space, ";locals", &text);
 	if (!err) {
 		touch_cframes(py, &recording);
+		touch_shims(py, &recording);
 		printf("# Recorded by tests/mem/record.c; see docs/adding-a-python-version.md.\n");
 		put_space(&r, &space);
 		put_pieces(&r);

@@ -419,6 +419,29 @@ Test(python_recorded, without_registers_a_stack_that_may_lack_frames_says_so)
 	}
 }
 
+Test(python_recorded, a_shim_is_one_before_its_owner_says_so)
+{
+	for_each_recording(i)
+	{
+		struct py_thread before = *thread_in(walk(NULL), "coroutine");
+		uint64_t shim = 0, owners = 0;
+		if (py->rt.off.frame.is_entry != PY_NONE)
+			continue; /* 3.11 has none */
+		/* "outer" is sent to by C, so it points to a shim. */
+		cr_assert_str_eq(py->snap.frames[before.first_frame + 2].name, "outer");
+		uint64_t at = py->snap.frames[before.first_frame + 2].addr;
+		cr_assert_null(mem_ptr(&rec.mem, at + py->rt.off.frame.previous, &shim));
+		at = shim + py->rt.off.frame.owner;
+		cr_assert_null(mem_ptr(&rec.mem, at, &owners));
+		poke(at, owners & ~0xffull);
+		const struct py_thread *t = thread_in(walk(NULL), "coroutine");
+		cr_expect_eq(t->nframes, before.nframes);
+		cr_expect(py->snap.frames[t->first_frame + 2].entry);
+		for (size_t k = 0; k < t->nframes; k++)
+			cr_expect_not(py->snap.frames[t->first_frame + k].corrupt);
+	}
+}
+
 Test(python_recorded, a_loop_not_yet_entered_shows_who_enters_it)
 {
 	for_each_recording(i)
