@@ -66,6 +66,16 @@ def attached(command, pid):
                     r.ask("D;%x" % pid)
 
 
+def wait_until_spinning(pid):
+    """Two ticks of user time more: then it is past what it does before it spins."""
+    def ticks():
+        with open("/proc/%d/stat" % pid) as f:
+            return int(f.read().rpartition(")")[2].split()[11])
+    start = ticks()
+    while ticks() < start + 2:
+        time.sleep(0.005)
+
+
 class Bench:
     def __init__(self, options, folder):
         self.commands = {"ours": [options.stub], "theirs": [options.gdbserver]}
@@ -81,6 +91,8 @@ class Bench:
             try:
                 if until and until.encode() not in process.stdout.readline():
                     raise AssertionError("%s did not start" % source)
+                if until:
+                    wait_until_spinning(process.pid)
                 yield process.pid
             finally:
                 process.kill()
