@@ -6,23 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "qxfer/python.h"
 #include "stub/handlers.h"
+#include "stub/monitor.h"
 #include "stub/session.h"
 
 #define COMMAND_MAX 4096u
-
-struct monitor {
-	const char *name; /* one word or two */
-	const char *args; /* as help shows them */
-	const char *help;
-	bool ours;
-	/*
-	 * Appends what is to be printed.  @args: the rest of the line, no blanks
-	 * around it.  ERR_UNSUPPORTED: not a command after all.
-	 */
-	struct err *(*run)(struct session *s, const char *args, struct buf *out);
-};
 
 /* The commands, in the order of help; NULL after the last. */
 static const struct monitor *command_at(size_t i);
@@ -173,40 +161,8 @@ static struct err *run_status(struct session *s, const char *args, struct buf *o
 	return NULL;
 }
 
-static struct err *python_space(struct session *s, const struct space **ret)
-{
-	if (!s->python)
-		return err_new(ERR_STATE, "Python is switched off (--python=off)");
-	return target_space(s->target, ret);
-}
-
-static struct err *run_py_bt(struct session *s, const char *args, struct buf *out)
-{
-	const struct space *space;
-	struct err *err = python_space(s, &space);
-	return err ? err : python_bt_text(s->python, space, session_shown_thread(s), args, out);
-}
-
-static struct err *run_py_locals(struct session *s, const char *args, struct buf *out)
-{
-	const struct space *space;
-	struct err *err = python_space(s, &space);
-	return err ? err : python_locals_text(s->python, space, session_shown_thread(s), args, out);
-}
-
-static struct err *run_py_threads(struct session *s, const char *args, struct buf *out)
-{
-	const struct space *space;
-	struct err *err = python_space(s, &space);
-	if (*args) {
-		err_drop(err);
-		return err_new(ERR_UNSUPPORTED, "py-threads takes no argument");
-	}
-	return err ? err : python_threads_text(s->python, space, session_shown_thread(s), out);
-}
-
 /* clang-format off */
-static const struct monitor commands[] = {
+static const struct monitor general[] = {
 	{ "set debug", "<0|1>",
 	  "Enable general debugging messages", false, run_set_debug },
 	{ "set debug-hw-points", "<0|1>",
@@ -222,12 +178,6 @@ static const struct monitor commands[] = {
 	  "Quit GDBserver", false, run_exit },
 	{ "help", "", NULL, false, run_help },
 	{ "set libthread-db-search-path", "", NULL, false, run_set_thread_db },
-	{ "py-bt", "[all|full|THREAD]",
-	  "Print the Python stack of the current thread, of all, or of one", true, run_py_bt },
-	{ "py-locals", "[FRAME]",
-	  "Print the variables of a Python frame, 0 is the innermost", true, run_py_locals },
-	{ "py-threads", "",
-	  "List the Python threads", true, run_py_threads },
 	{ "status", "",
 	  "Say what is being debugged", true, run_status },
 };
@@ -235,7 +185,10 @@ static const struct monitor commands[] = {
 
 static const struct monitor *command_at(size_t i)
 {
-	return i < sizeof(commands) / sizeof(commands[0]) ? &commands[i] : NULL;
+	size_t n = sizeof(general) / sizeof(general[0]);
+	if (i < n)
+		return &general[i];
+	return i - n < monitor_npython ? &monitor_python[i - n] : NULL;
 }
 
 /* The command whose name the line begins with; *args is what follows it. */

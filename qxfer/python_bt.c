@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* `monitor py-bt': the stack of one thread, or of all. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "qxfer/python_text.h"
+
+struct bt_request {
+	bool all;
+	unsigned int style;
+	pid_t tid;
+	uint64_t ident; /* 0: by tid */
+};
+
+static struct err *parse_thread(const char *text, size_t len, struct bt_request *r)
+{
+	char number[24] = "", *end;
+	if (len < sizeof(number))
+		memcpy(number, text, len);
+	bool hex = number[0] == '0' && number[1] == 'x';
+	uint64_t v = strtoull(number, &end, hex ? 16 : 10);
+	if (!*number || *end || !v || (!hex && v > INT32_MAX))
+		return err_new(ERR_BAD_DATA, "py-bt takes all, full, or a thread, not %.*s",
+			       len < 40 ? (int)len : 40, text);
+	if (hex)
+		r->ident = v;
+	else
+		r->tid = (pid_t)v;
+	return NULL;
+}
+
+static struct err *parse_word(const char *text, size_t len, struct bt_request *r)
+{
+	if (len == 3 && memcmp(text, "all", 3) == 0)
+		r->all = true;
+	else if (len == 4 && memcmp(text, "full", 4) == 0)
+		r->style |= PYTHON_FULL | PYTHON_LOCALS;
+	else
+		return parse_thread(text, len, r);
+	return NULL;
+}
+
+static struct err *parse_bt(const char *args, struct bt_request *r)
+{
+	struct err *err = NULL;
+	while (!err && *(args += strspn(args, " \t"))) {
+		size_t len = strcspn(args, " \t");
+		err = parse_word(args, len, r);
+		args += len;
+	}
+	return err;
+}
+
+/* Of a thread with several states, all of them: together they are its Python stack. */
+static struct err *put_one(const struct pytext *w, const struct bt_request *r)
+{
+	const struct py_thread **sorted = pytext_sort_threads(w->snap);
+	bool found = false;
+	if (!sorted)
+		return &err_nomem;
+	for (size_t i = 0; i < w->snap->nthreads; i++) {
+		if (r->ident ? sorted[i]->ident != r->ident : sorted[i]->tid != r->tid)
+			continue;
+		if (!found)
+			buf_puts(w->out, "Traceback (most recent call first):\n");
+		pytext_put_frames(w, sorted[i]);
+		found = true;
+	}
+	free((void *)sorted);
+	if (found)
+		return NULL;
+	return r->ident ? err_new(ERR_NOT_FOUND, "no Python thread 0x%" PRIx64, r->ident)
+			: err_new(ERR_NOT_FOUND, "thread %d runs no Python", (int)r->tid);
+}
+
+struct err *python_bt_text(struct python *py, const struct space *s, pid_t tid, const char *args,
+			   struct buf *out)
+{
+	struct bt_request r = { .tid = tid };
+	struct err *err = parse_bt(args, &r);
+	if (err)
+		return err;
+	struct pytext w = { .style = r.style, .out = out };
+	const struct py_walk walk = { .tid = r.all || r.ident ? 0 : r.tid };
+	struct py_values values = { 0 };
+	err = python_walk(py, s, &walk, &w.snap);
+	if (!err)
+		err = pytext_want_values(&w, py, s, &values);
+	if (!err)
+		err = r.all ? pytext_put_all(&w) : put_one(&w, &r);
+	py_values_end(&values);
+	return err;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files python_*.c share that write text for people.  Functions named
+ * pytext_ belong to them alone.
+ */
+#ifndef QXFER_PYTHON_TEXT_WRITER_H
+#define QXFER_PYTHON_TEXT_WRITER_H
+
+#include "qxfer/python.h"
+#include "qxfer/python/values.h"
+
+struct pytext {
+	const struct py_snapshot *snap;
+	unsigned int style;	  /* enum python_style */
+	struct py_values *values; /* NULL: no variables */
+	struct buf *out;
+};
+
+/* If the style has variables, readies @w to show them; @values is to be ended in any case. */
+struct err *pytext_want_values(struct pytext *w, struct python *py, const struct space *s,
+			       struct py_values *values) MUST_CHECK;
+
+/* The variables of @f, a line each, with @indent before it. */
+void pytext_put_locals(const struct pytext *w, const struct py_frame *f, const char *indent);
+/* The frames of @t as traceback prints them, innermost first. */
+void pytext_put_frames(const struct pytext *w, const struct py_thread *t);
+/* ", raising X, handling Y", or nothing. */
+void pytext_put_exception(struct buf *out, const struct py_thread *t);
+/* Every thread with its heading. */
+struct err *pytext_put_all(const struct pytext *w) MUST_CHECK;
+
+/*
+ * The snapshot's threads by tid, and of one thread's states the innermost first; to
+ * be freed by the caller.  NULL: out of memory.
+ */
+const struct py_thread **pytext_sort_threads(const struct py_snapshot *snap);
+/* The state of @tid that is furthest in, with a frame; or NULL. */
+const struct py_thread *pytext_find_thread(const struct py_snapshot *snap, pid_t tid);
+const struct py_interp *pytext_interp_of(const struct py_snapshot *snap, const struct py_thread *t);
+
+#endif
