@@ -22,6 +22,10 @@ FUZZ_SECONDS = 60  # for all fuzzers together
 
 CRITERION = re.compile(r"Synthesis: Tested: \d+ \| Passing: (\d+) \| Failing: (\d+) \| Crashing: (\d+)")
 E2E = re.compile(r"^# \w+: (\d+) passed, (\d+) failed, (\d+) skipped$")
+# What is said again at the end: the names of failed cases, and why a step failed.
+TOLD = re.compile(r"^not ok|^# unsteady: |^\[FAIL|^\[CRASH|: (error|warning): |ERROR: |SUMMARY: ")
+TOLD_MAX = 20  # lines of one step
+TOLD_AFTER = 12  # lines behind the first: what the case says
 
 
 def count_criterion(found):
@@ -73,8 +77,11 @@ def steps():
 
 
 def run(arguments, minutes=15):
-    """Make it, showing what it prints; (exit status, counts if it counts its cases)."""
-    counts = None
+    """Make it, showing what it prints.
+
+    (exit status, counts if it counts its cases, what is worth saying again)
+    """
+    counts, told, after = None, [], 0
     process = subprocess.Popen(["make", "--no-print-directory", "-j%d" % (os.cpu_count() or 1)]
                                + arguments, cwd=TOP, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -83,13 +90,20 @@ def run(arguments, minutes=15):
     signal.alarm(minutes * 60)
     for line in process.stdout:
         print(line, end="", flush=True)
+        if TOLD.search(line):
+            after = TOLD_AFTER
+        elif not line.startswith("#"):
+            after = 0
+        if after and len(told) < TOLD_MAX:
+            told.append(line.rstrip("\n")[:300])
+            after -= 1
         for pattern, count in ((CRITERION, count_criterion), (E2E, count_e2e)):
             found = pattern.search(line)
             if found:
                 counts = [a + b for a, b in zip(counts or [0, 0, 0], count(found))]
     status = process.wait()
     signal.alarm(0)
-    return status, counts
+    return status, counts, told
 
 
 def judge(status, counts):
@@ -103,7 +117,7 @@ def judge(status, counts):
 
 def main():
     chosen = sys.argv[1:]
-    total, rows = [0, 0, 0], []
+    total, rows, tellings = [0, 0, 0], [], []
     for name, arguments, why_not in steps():
         if chosen and name not in chosen:
             continue
@@ -113,9 +127,15 @@ def main():
             print("skipped: " + why_not)
             counts = [0, 0, 1]
         else:
-            counts = judge(*run(arguments))
+            status, counts, told = run(arguments)
+            counts = judge(status, counts)
+            if told and (counts[1] or any("unsteady" in line for line in told)):
+                tellings.append((name, told))
         rows.append((name, counts, time.monotonic() - started))
         total = [a + b for a, b in zip(total, counts)]
+    for name, told in tellings:
+        print("\n-- %s" % name)
+        print("\n".join(told))
     print("\n%-20s %7s %7s %7s %8s" % ("", "passed", "failed", "skipped", "seconds"))
     for name, counts, seconds in rows:
         print("%-20s %7d %7d %7d %8.1f" % (name, *counts, seconds))

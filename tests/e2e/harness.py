@@ -52,7 +52,7 @@ class Case:
         self.name, self.run, self.arguments, self.timeout = name, run, arguments, timeout
 
 
-def case(name, timeout=60, **matrix):
+def case(name, timeout=150, **matrix):
     """Register a test: `name` is a sentence, said of archerfish.
 
     Each keyword is a list, or a function that gives one (zoo.pythons, zoo.gdbs); the
@@ -99,7 +99,7 @@ class Process:
         self.text += self.decoder.decode(data)
         return bool(data)
 
-    def until(self, pattern, seconds=20, start=0):
+    def until(self, pattern, seconds=60, start=0):
         """Wait until its output from `start` matches; the match."""
         end = time.monotonic() + seconds
         while True:
@@ -113,7 +113,7 @@ class Process:
                     "ended (%s)" % over if over is not None else "went on for %d s" % seconds,
                     pattern, self.text[-3000:] or "(nothing)"))
 
-    def wait(self, seconds=20):
+    def wait(self, seconds=60):
         """Wait for its end; its exit status."""
         end = time.monotonic() + seconds
         while self.pump(end - time.monotonic()):
@@ -155,7 +155,7 @@ class Output(dict):
 class Session(Process):
     """A gdb that waits for commands, for tests that must act in between."""
 
-    def command(self, text, seconds=30):
+    def command(self, text, seconds=60):
         """Run one command to its end; what it printed."""
         start = len(self.text)
         self.send(text + "\n")
@@ -167,7 +167,7 @@ class Session(Process):
         self.mark = len(self.text)
         self.send(text + "\n")
 
-    def end(self, seconds=30):
+    def end(self, seconds=60):
         """Wait for what begin() began; what it printed."""
         found = self.until(re.escape(PROMPT), seconds, self.mark)
         return self.text[self.mark:found.start()]
@@ -278,7 +278,7 @@ class Test:
     def gdb_command(self, gdb, *args):
         return gdb.command("-nx", "-q", "-iex", "set debuginfod enabled off", *args)
 
-    def gdb(self, gdb, server, *commands, file=None, remote="remote", seconds=40):
+    def gdb(self, gdb, server, *commands, file=None, remote="remote", seconds=90):
         """Stock gdb in batch mode: connect (unless server is None), run the commands."""
         marks = ["<<%d>>" % i for i in range(len(commands))]
         args = ["-batch", "-ex", "set width 0"]
@@ -333,7 +333,7 @@ class Test:
     def threads(self, pid):
         return sorted(int(os.path.basename(p)) for p in glob.glob("/proc/%d/task/*" % pid))
 
-    def eventually(self, so, what, seconds=10):
+    def eventually(self, so, what, seconds=60):
         """Wait until so() is true."""
         end = time.monotonic() + seconds
         while not so():

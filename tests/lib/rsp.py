@@ -86,7 +86,7 @@ def _bytes(text):
 
 
 class Rsp:
-    def __init__(self, sock, timeout=10):
+    def __init__(self, sock, timeout=40):
         self.sock = sock
         self.timeout = timeout
         self.noack = False
@@ -97,7 +97,7 @@ class Rsp:
         self._asked = b""
 
     @classmethod
-    def connect(cls, where, timeout=10):
+    def connect(cls, where, timeout=40):
         """`where`: a TCP port of this host, "HOST:PORT" or "unix:PATH"; tried until `timeout`."""
         deadline = time.monotonic() + timeout
         while True:
@@ -248,7 +248,7 @@ class Rsp:
 class Server:
     """A stub, ours or gdbserver, on a port of its choice: COMMAND 127.0.0.1:0 ARGS."""
 
-    def __init__(self, command, args=(), timeout=10, **popen):
+    def __init__(self, command, args=(), timeout=40, **popen):
         self.text = ""          # what it said on stderr so far
         self.proc = subprocess.Popen([*command, "127.0.0.1:0", *args], stdin=subprocess.DEVNULL,
                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **popen)
@@ -272,7 +272,7 @@ class Server:
             pass                # closed
         return self.text
 
-    def stop(self, sig=signal.SIGTERM, timeout=5):
+    def stop(self, sig=signal.SIGTERM, timeout=20):
         """Ends it; returns its exit status (negative: the signal)."""
         if self.proc.poll() is None:
             self.proc.send_signal(sig)

@@ -224,7 +224,7 @@ def start(t, name, *args, ready=None, **how):
     return program
 
 
-def connect(t, server, says=GDB, timeout=20):
+def connect(t, server, says=GDB, timeout=60):
     r = Client.connect(server.port, timeout)
     t.clients = getattr(t, "clients", []) + [r]
     r.open(says)

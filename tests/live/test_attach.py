@@ -62,7 +62,7 @@ def _(t):
     t.equal(program.peek("wrong"), 0, "differences")
 
 
-@case("threads that are born and end all the while", timeout=90)
+@case("threads that are born and end all the while", timeout=240)
 def _(t):
     program = start(t, "storm", 4, 500, ready=lambda p: p.peek("born") > 100)
     for turn in range(25):

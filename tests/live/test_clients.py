@@ -87,7 +87,7 @@ def leave_at_watch(program, sock):
 WAYS = [f for name, f in sorted(globals().items()) if name.startswith("leave_")]
 
 
-@case("a client that leaves in any state leaves a program that the next one can debug", timeout=120)
+@case("a client that leaves in any state leaves a program that the next one can debug", timeout=240)
 def _(t):
     program = start(t, "checked", 3, ready=lambda p: p.peek("rounds") > 0)
     server = t.serve(pid=program.pid)
@@ -115,7 +115,7 @@ def _(t):
     t.equal(program.peek("wrong"), 0, "differences")
 
 
-@case("the end of the stub finds the program whole, whatever a client was doing", timeout=120)
+@case("the end of the stub finds the program whole, whatever a client was doing", timeout=240)
 def _(t):
     for way in WAYS:
         program = start(t, "checked", 3, ready=lambda p: p.peek("rounds") > 0)
@@ -137,7 +137,7 @@ def resident(t, pid):
     return int(t.status(pid, "VmRSS").split()[0])
 
 
-@case("a thousand clients leave no descriptor and no memory behind", timeout=120)
+@case("a thousand clients leave no descriptor and no memory behind", timeout=240)
 def _(t):
     program = start(t, "checked", 2, ready=lambda p: p.peek("rounds") > 0)
     server = t.serve(pid=program.pid)
@@ -272,7 +272,7 @@ def _(t):
     unharmed(t, program, "rounds")
 
 
-@case("a client in a hurry: connect, ask, stop, from many threads", timeout=90)
+@case("a client in a hurry: connect, ask, stop, from many threads", timeout=240)
 def _(t):
     program = start(t, "checked", 2, ready=lambda p: p.peek("rounds") > 0)
     server = t.serve(pid=program.pid)

@@ -20,7 +20,7 @@ def run_over(t, r, addr, stop):
     return hits, stop
 
 
-@case("children run over our breakpoints unharmed, and the parent hits each", timeout=120)
+@case("children run over our breakpoints unharmed, and the parent hits each", timeout=240)
 def _(t):
     for how, times in (("fork", 60), ("vfork", 60), ("spawn", 30), ("share", 30)):
         server, r, inferior = launch(t, "family", how, times)
@@ -37,7 +37,7 @@ def stop_pid(stop):
     return int(stop.raw.partition("process:")[2], 16)
 
 
-@case("children are made while other threads hit breakpoints", timeout=120)
+@case("children are made while other threads hit breakpoints", timeout=240)
 def _(t):
     for how in ("fork", "vfork", "spawn", "share"):
         server, r, inferior = launch(t, "family", how, 25, 6)
@@ -76,7 +76,7 @@ def _(t):
 def _(t):
     program = start(t, "family", "vfork", 1000, 3)
     program.poke("slow", 3000000)
-    t.eventually(lambda: program.state() == "D", "it waits for its child", 20)
+    t.eventually(lambda: program.state() == "D", "it waits for its child")
     server, r = attach(t, program)      # takes a moment, and is not refused
     others = [x for x in program.tids() if x != program.pid]
     t.equal({program.state(x) for x in others}, {"t"}, "states of the others")

@@ -147,7 +147,7 @@ def _(t):
     r.send("vCont;c")
     t.equal(r.recv()[:3], b"W00", "its end")
     r.close()
-    text = stub.communicate(timeout=10)[1].decode()
+    text = stub.communicate(timeout=40)[1].decode()
     t.equal(stub.returncode, 0, "exit status")
     t.has(text, r"Remote debugging using stdio")
     t.has(text, r"^arg 78$", "the program's output is on stderr")

@@ -226,7 +226,7 @@ def _(t):
         t.equal(program.peek("handled", signal.SIGINT), 0, "SIGINTs handled")
 
 
-@case("blocked system calls never fail because of us", timeout=120)
+@case("blocked system calls never fail because of us", timeout=240)
 def _(t):
     program = start(t, "waits", ready=lambda p: p.peek("ncalls") and
                     p.peek("blocked") == p.peek("ncalls"))

@@ -25,7 +25,7 @@ def count_hits(t, r, inferior, kind, stop, actions="c"):
     return hits
 
 
-@case("a breakpoint that many threads hit at once is told once for each hit", timeout=120)
+@case("a breakpoint that many threads hit at once is told once for each hit", timeout=240)
 def _(t):
     for threads, times, kind in ((1, 200, 0), (8, 300, 0), (40, 40, 0), (6, 100, 1)):
         server, r, inferior = launch(t, "hits", threads, times)
@@ -36,7 +36,7 @@ def _(t):
         t.equal(server.wait(), 0, "exit status")
 
 
-@case("hits are exact while other threads run during the step", timeout=120)
+@case("hits are exact while other threads run during the step", timeout=240)
 def _(t):
     # Not as gdb does: the breakpoint stays in, and the thread is sent over the instruction.
     server, r, inferior = launch(t, "hits", 8, 300)
@@ -120,7 +120,7 @@ def expected_turns(kind, addr, size, area):
     return turns
 
 
-@case("watchpoints of every size and alignment stop at each access, and no other", timeout=120)
+@case("watchpoints of every size and alignment stop at each access, and no other", timeout=240)
 def _(t):
     regions = [(0, 1), (3, 1), (0, 2), (2, 2), (1, 2), (0, 4), (4, 4), (3, 4), (0, 8), (8, 8),
                (4, 8), (1, 8), (5, 3), (1, 7)]

@@ -61,6 +61,25 @@ static bool known(const struct proc_space *p, pid_t tid)
 	return false;
 }
 
+/*
+ * Whether a thread that can't be seized is somebody else's.  It may have ended, or
+ * have been born of a thread that we have: then the kernel has seized it for us.
+ */
+static bool others(pid_t pid, pid_t tid)
+{
+	char path[64], line[128], state = 'X';
+	long tracer = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)tid);
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		(void)sscanf(line, "State: %c", &state);
+		(void)sscanf(line, "TracerPid: %ld", &tracer);
+	}
+	if (f)
+		fclose(f);
+	return tracer != getpid() && !strchr("XZ", state);
+}
+
 /* Seizes threads not yet known; returns how many there were, or -1. */
 static int seize_new(struct proc_space *p)
 {
@@ -75,9 +94,9 @@ static int seize_new(struct proc_space *p)
 		if (tid <= 0 || known(p, tid) || p->space.nthreads == PROC_THREADS_MAX)
 			continue;
 		if (ptrace(PTRACE_SEIZE, tid, NULL, PTRACE_O_TRACECLONE) != 0) {
-			if (errno == ESRCH)
+			if (errno == ESRCH || (errno == EPERM && !others(p->pid, tid)))
 				continue;
-			fprintf(stderr, "seizing %d: %s\n", (int)tid, strerror(errno));
+			perror("seizing a thread");
 			closedir(dir);
 			return -1;
 		}
