@@ -10,6 +10,7 @@
 #define QXFER_PYTHON_H
 
 #include "qxfer/python/python.h"
+#include "qxfer/python_quotes.h"
 #include "stub/base/buf.h"
 
 /*
@@ -36,23 +37,51 @@ enum python_style {
 	PYTHON_LOCALS = 4, /* the variables of each frame */
 };
 
-/* The stacks of all threads, as `archerfish stacks' and `monitor py-bt all' print them. */
+/*
+ * The stacks of all threads, as `archerfish stacks' and `monitor py-bt all' print
+ * them.  @quotes gets the source lines that belong to it; it may be NULL.
+ */
 struct err *python_stacks_text(struct python *py, const struct space *s, unsigned int style,
-			       struct buf *out) MUST_CHECK;
+			       struct py_quotes *quotes, struct buf *out) MUST_CHECK;
+
+/* What the user of a command is looking at. */
+struct python_view {
+	struct python *py;
+	const struct space *space;
+	pid_t tid;		  /* the thread */
+	size_t frame;		  /* the Python frame; 0 is the innermost */
+	struct py_quotes *quotes; /* gets the source lines of the text; NULL: none */
+};
 
 /*
- * `monitor py-bt ARGS': of @tid without arguments; "all", "full", or a thread
- * (its id in decimal, or its ident as 0x...) in ARGS.
+ * `monitor py-bt ARGS': of the thread without arguments; "all", "full", or another
+ * thread (its id in decimal, or its ident as 0x...) in ARGS.
  */
-struct err *python_bt_text(struct python *py, const struct space *s, pid_t tid, const char *args,
+struct err *python_bt_text(const struct python_view *view, const char *args,
 			   struct buf *out) MUST_CHECK;
 
 /*
- * `monitor py-locals ARGS': the variables of @tid's innermost frame, or of the one
- * whose number is ARGS (0 is the innermost), as "name = value".
+ * `monitor py-locals ARGS': the variables of the frame, or of the one whose number
+ * is ARGS (0 is the innermost), as "name = value".
  */
-struct err *python_locals_text(struct python *py, const struct space *s, pid_t tid,
-			       const char *args, struct buf *out) MUST_CHECK;
+struct err *python_locals_text(const struct python_view *view, const char *args,
+			       struct buf *out) MUST_CHECK;
+
+/* "#5 File "x.py", line 3, in f".  ERR_NOT_FOUND: there is no such frame. */
+struct err *python_frame_text(const struct python_view *view, struct buf *out) MUST_CHECK;
+/*
+ * The frame that is @by older, or younger if that is negative; the outermost or
+ * innermost if there are not so many.  ERR_NOT_FOUND, in libpython.py's words: it is
+ * the last one already.
+ */
+struct err *python_frame_move(const struct python_view *view, int64_t by, size_t *ret) MUST_CHECK;
+
+/* Where the frame is, lent until the next walk. */
+struct python_place {
+	const char *file, *name;
+	int32_t line; /* -1: not known */
+};
+struct err *python_frame_place(const struct python_view *view, struct python_place *ret) MUST_CHECK;
 
 /* `monitor py-threads': one line a thread; @tid is marked. */
 struct err *python_threads_text(struct python *py, const struct space *s, pid_t tid,

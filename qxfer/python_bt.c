@@ -62,8 +62,10 @@ static struct err *put_one(const struct pytext *w, const struct bt_request *r)
 	for (size_t i = 0; i < w->snap->nthreads; i++) {
 		if (r->ident ? sorted[i]->ident != r->ident : sorted[i]->tid != r->tid)
 			continue;
-		if (!found)
+		if (!found) {
+			pytext_put_heading(w, sorted[i], ":");
 			buf_puts(w->out, "Traceback (most recent call first):\n");
+		}
 		pytext_put_frames(w, sorted[i]);
 		found = true;
 	}
@@ -74,19 +76,18 @@ static struct err *put_one(const struct pytext *w, const struct bt_request *r)
 			: err_new(ERR_NOT_FOUND, "thread %d runs no Python", (int)r->tid);
 }
 
-struct err *python_bt_text(struct python *py, const struct space *s, pid_t tid, const char *args,
-			   struct buf *out)
+struct err *python_bt_text(const struct python_view *view, const char *args, struct buf *out)
 {
-	struct bt_request r = { .tid = tid };
+	struct bt_request r = { .tid = view->tid };
 	struct err *err = parse_bt(args, &r);
 	if (err)
 		return err;
-	struct pytext w = { .style = r.style, .out = out };
+	struct pytext w = { .style = r.style, .quotes = view->quotes, .out = out };
 	const struct py_walk walk = { .tid = r.all || r.ident ? 0 : r.tid };
 	struct py_values values = { 0 };
-	err = python_walk(py, s, &walk, &w.snap);
+	err = python_walk(view->py, view->space, &walk, &w.snap);
 	if (!err)
-		err = pytext_want_values(&w, py, s, &values);
+		err = pytext_want_values(&w, view->py, view->space, &values);
 	if (!err)
 		err = r.all ? pytext_put_all(&w) : put_one(&w, &r);
 	py_values_end(&values);

@@ -86,10 +86,9 @@ void pytext_put_locals(const struct pytext *w, const struct py_frame *f, const c
 	err_drop(err);
 }
 
-/* As traceback prints it. */
-static void put_frame(const struct pytext *w, const struct py_frame *f)
+void pytext_put_frame(const struct pytext *w, const struct py_frame *f, const char *prefix)
 {
-	buf_puts(w->out, "  ");
+	buf_puts(w->out, prefix);
 	if (f->corrupt) {
 		buf_puts(w->out, f->name);
 		buf_puts(w->out, "\n");
@@ -107,6 +106,7 @@ static void put_frame(const struct pytext *w, const struct py_frame *f)
 	buf_puts(w->out, ", in ");
 	put_painted(w, BOLD, f->name);
 	buf_puts(w->out, "\n");
+	py_quotes_want(w->quotes, w->out, f->file, f->pos.line, NULL);
 	if (w->style & PYTHON_FULL)
 		put_details(w, f);
 	if (w->values)
@@ -116,7 +116,7 @@ static void put_frame(const struct pytext *w, const struct py_frame *f)
 void pytext_put_frames(const struct pytext *w, const struct py_thread *t)
 {
 	for (size_t i = 0; i < t->nframes && w->out->len < TEXT_MAX; i++)
-		put_frame(w, &w->snap->frames[t->first_frame + i]);
+		pytext_put_frame(w, &w->snap->frames[t->first_frame + i], "  ");
 	if (t->corrupt) {
 		buf_puts(w->out, "  <corrupt: ");
 		buf_puts(w->out, t->corrupt);
@@ -149,8 +149,7 @@ void pytext_put_exception(struct buf *out, const struct py_thread *t)
 	}
 }
 
-/* "Thread 1234 "worker" (0x7f..., interpreter 1, holds the GIL) (most recent call first):" */
-static void put_heading(const struct pytext *w, const struct py_thread *t)
+void pytext_put_heading(const struct pytext *w, const struct py_thread *t, const char *end)
 {
 	const struct py_interp *in = pytext_interp_of(w->snap, t);
 	paint(w, YELLOW);
@@ -171,7 +170,8 @@ static void put_heading(const struct pytext *w, const struct py_thread *t)
 	if (t->gil && in && in->gc)
 		buf_puts(w->out, ", collecting garbage");
 	pytext_put_exception(w->out, t);
-	buf_puts(w->out, ") (most recent call first):");
+	buf_puts(w->out, ")");
+	buf_puts(w->out, end);
 	paint(w, PLAIN);
 	buf_puts(w->out, "\n");
 }
@@ -221,7 +221,7 @@ struct err *pytext_put_all(const struct pytext *w)
 	for (size_t i = 0; i < w->snap->nthreads; i++) {
 		if (i)
 			buf_puts(w->out, "\n");
-		put_heading(w, sorted[i]);
+		pytext_put_heading(w, sorted[i], " (most recent call first):");
 		pytext_put_frames(w, sorted[i]);
 	}
 	put_damage(w);
@@ -249,10 +249,28 @@ const struct py_thread *pytext_find_thread(const struct py_snapshot *snap, pid_t
 	return found;
 }
 
-struct err *python_stacks_text(struct python *py, const struct space *s, unsigned int style,
-			       struct buf *out)
+const struct py_frame *pytext_frame_at(const struct py_snapshot *snap, pid_t tid, size_t n,
+				       size_t *nframes)
 {
-	struct pytext w = { .style = style, .out = out };
+	const struct py_thread **sorted = pytext_sort_threads(snap);
+	const struct py_frame *found = NULL;
+	*nframes = 0;
+	for (size_t i = 0; sorted && i < snap->nthreads; i++) {
+		const struct py_thread *t = sorted[i];
+		if (t->tid != tid)
+			continue;
+		if (!found && n - *nframes < t->nframes)
+			found = &snap->frames[t->first_frame + n - *nframes];
+		*nframes += t->nframes;
+	}
+	free((void *)sorted);
+	return found;
+}
+
+struct err *python_stacks_text(struct python *py, const struct space *s, unsigned int style,
+			       struct py_quotes *quotes, struct buf *out)
+{
+	struct pytext w = { .style = style, .quotes = quotes, .out = out };
 	struct py_values values = { 0 };
 	struct err *err = python_walk(py, s, NULL, &w.snap);
 	if (!err)

@@ -13,6 +13,7 @@ struct pytext {
 	const struct py_snapshot *snap;
 	unsigned int style;	  /* enum python_style */
 	struct py_values *values; /* NULL: no variables */
+	struct py_quotes *quotes; /* NULL: no source lines */
 	struct buf *out;
 };
 
@@ -22,6 +23,10 @@ struct err *pytext_want_values(struct pytext *w, struct python *py, const struct
 
 /* The variables of @f, a line each, with @indent before it. */
 void pytext_put_locals(const struct pytext *w, const struct py_frame *f, const char *indent);
+/* "Thread 1234 "worker" (0x7f..., interpreter 1, holds the GIL)", then @end. */
+void pytext_put_heading(const struct pytext *w, const struct py_thread *t, const char *end);
+/* One frame as traceback prints it, with @prefix before it. */
+void pytext_put_frame(const struct pytext *w, const struct py_frame *f, const char *prefix);
 /* The frames of @t as traceback prints them, innermost first. */
 void pytext_put_frames(const struct pytext *w, const struct py_thread *t);
 /* ", raising X, handling Y", or nothing. */
@@ -36,6 +41,12 @@ struct err *pytext_put_all(const struct pytext *w) MUST_CHECK;
 const struct py_thread **pytext_sort_threads(const struct py_snapshot *snap);
 /* The state of @tid that is furthest in, with a frame; or NULL. */
 const struct py_thread *pytext_find_thread(const struct py_snapshot *snap, pid_t tid);
+/*
+ * Frame @n of all that @tid has in its states, 0 is the innermost; NULL: it has only
+ * *nframes of them.
+ */
+const struct py_frame *pytext_frame_at(const struct py_snapshot *snap, pid_t tid, size_t n,
+				       size_t *nframes);
 const struct py_interp *pytext_interp_of(const struct py_snapshot *snap, const struct py_thread *t);
 
 #endif

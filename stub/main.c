@@ -10,6 +10,7 @@
 #include "stub/launch.h"
 #include "stub/loop.h"
 #include "stub/session.h"
+#include "stub/source.h"
 #include "stub/stacks.h"
 
 static int fail(struct err *err)
@@ -94,6 +95,18 @@ static int serve(const struct options *o)
 	return status;
 }
 
+/* Prints the text with the source lines that belong into it. */
+static int print_stacks(const struct py_quotes *quotes, const struct buf *text,
+			struct source *source)
+{
+	_cleanup_buf_ struct buf whole = { 0 };
+	const struct py_quote_source from = source_lines(source);
+	py_quotes_put(quotes, text, &from, &whole);
+	if (whole.failed)
+		return fail(&err_nomem);
+	return fwrite(whole.data, 1, whole.len, stdout) == whole.len && fflush(stdout) == 0 ? 0 : 1;
+}
+
 /* Holds the process only while it is looked at.  Exit status 1: no Python; 2: no such process. */
 static int stacks(const struct options *o)
 {
@@ -102,6 +115,8 @@ static int stacks(const struct options *o)
 	struct stacks_options how = { .json = o->json,
 				      .locals = o->locals,
 				      .color = !o->json && isatty(STDOUT_FILENO) };
+	struct py_quotes quotes = { 0 };
+	struct source source;
 	struct target *target;
 
 	attach.mode = MODE_ATTACH;
@@ -111,11 +126,13 @@ static int stacks(const struct options *o)
 		(void)fail(err);
 		return 2;
 	}
-	err = stacks_read(target, &how, &text);
+	err = stacks_read(target, &how, &quotes, &text);
+	source_open(&source, target);
 	target->ops->destroy(target);
-	if (err)
-		return fail(err);
-	return fwrite(text.data, 1, text.len, stdout) == text.len && fflush(stdout) == 0 ? 0 : 1;
+	int status = err ? fail(err) : print_stacks(&quotes, &text, &source);
+	source_close(&source);
+	py_quotes_deinit(&quotes);
+	return status;
 }
 
 int main(int argc, char **argv)

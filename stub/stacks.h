@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "qxfer/python_quotes.h"
 #include "stub/base/buf.h"
 #include "stub/target/target.h"
 
@@ -18,10 +19,11 @@ struct stacks_options {
 };
 
 /*
- * Appends the stacks of a stopped target to @out.  Nothing is printed here: a
- * reader that takes its time must not keep the target stopped.
+ * Appends the stacks of a stopped target to @out, and to @quotes the source lines
+ * that belong into it.  Nothing is printed here, and no source read: what takes its
+ * time must not keep the target stopped.
  */
-struct err *stacks_read(struct target *t, const struct stacks_options *o,
+struct err *stacks_read(struct target *t, const struct stacks_options *o, struct py_quotes *quotes,
 			struct buf *out) MUST_CHECK;
 
 #endif

@@ -97,7 +97,9 @@ static struct err *ask(unsigned int what, struct python *py, const struct space 
 	case 2:
 		return python_threads_table(py, s, out);
 	case 3:
-		return python_bt_text(py, s, s->threads[0].tid, "full", out);
+		return python_bt_text(
+			&(struct python_view){ .py = py, .space = s, .tid = s->threads[0].tid },
+			"full", out);
 	case 4:
 		return python_thread_text(py, s, s->threads[0].tid, out);
 	case 5:

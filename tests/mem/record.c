@@ -179,7 +179,7 @@ static struct err *record(struct proc_space *p, bool locals)
 	if (!err)
 		err = python_create(&py);
 	if (!err)
-		err = python_stacks_text(py, &space, PYTHON_FULL, &text);
+		err = python_stacks_text(py, &space, PYTHON_FULL, NULL, &text);
 	if (!err && locals)
 		err = python_frames_document(py, &space, ";locals", &text);
 	if (!err) {

@@ -225,6 +225,7 @@ Test(python_hostile, texts_and_tables_without_end_are_cut)
 Test(python_hostile, one_thread_asked_for_among_too_many_is_not_found)
 {
 	hostile.owner = 3;
-	struct err *err = python_bt_text(py, &space, 42, "", &out);
+	struct err *err = python_bt_text(
+		&(struct python_view){ .py = py, .space = &space, .tid = 42 }, "", &out);
 	cr_assert(err_catch(&err, ERR_NOT_FOUND));
 }

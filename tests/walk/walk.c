@@ -46,7 +46,7 @@ static struct err *produce(const struct job *job, struct python *py, const struc
 	case 'x':
 		return python_thread_text(py, s, (pid_t)strtol(job->arg, NULL, 10), out);
 	default:
-		return python_stacks_text(py, s, PYTHON_FULL, out);
+		return python_stacks_text(py, s, PYTHON_FULL, NULL, out);
 	}
 }
 
