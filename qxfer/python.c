@@ -148,10 +148,13 @@ static void put_locals(struct tree *t, const struct py_frame *f, struct py_value
 	err_drop(err);
 }
 
-static void put_frame(struct tree *t, const struct py_frame *f, size_t level, struct py_values *v)
+static void put_frame(struct tree *t, const struct py_frame *f, size_t level, bool merged,
+		      struct py_values *v)
 {
 	tree_open(t, "frame");
 	tree_int(t, "level", (int64_t)level);
+	if (merged)
+		tree_int(t, "stack-level", f->depth);
 	if (f->corrupt) {
 		tree_text(t, "corrupt", f->name);
 	} else {
@@ -193,7 +196,7 @@ static void put_thread(struct tree *t, const struct py_snapshot *snap, const str
 	tree_list(t, "frames");
 	bool full = false;
 	for (size_t i = 0; i < th->nframes && !full; i++) {
-		put_frame(t, &snap->frames[th->first_frame + i], i, v);
+		put_frame(t, &snap->frames[th->first_frame + i], i, th->merged, v);
 		full = t->out->len > DOCUMENT_MAX;
 	}
 	tree_list_end(t);

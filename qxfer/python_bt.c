@@ -56,22 +56,25 @@ static struct err *parse_bt(const char *args, struct bt_request *r)
 static struct err *put_one(const struct pytext *w, const struct bt_request *r)
 {
 	const struct py_thread **sorted = pytext_sort_threads(w->snap);
+	struct err *err = NULL;
 	bool found = false;
 	if (!sorted)
 		return &err_nomem;
-	for (size_t i = 0; i < w->snap->nthreads; i++) {
+	for (size_t i = 0, n; i < w->snap->nthreads && !err; i += n) {
+		n = pytext_states(w->snap, sorted, i);
 		if (r->ident ? sorted[i]->ident != r->ident : sorted[i]->tid != r->tid)
 			continue;
 		if (!found) {
-			pytext_put_heading(w, sorted[i], ":");
+			pytext_put_doubt(w);
+			pytext_put_heading(w, &sorted[i], n, ":");
 			buf_puts(w->out, "Traceback (most recent call first):\n");
 		}
-		pytext_put_frames(w, sorted[i]);
+		err = pytext_put_stack(w, &sorted[i], n);
 		found = true;
 	}
 	free((void *)sorted);
-	if (found)
-		return NULL;
+	if (found || err)
+		return err;
 	return r->ident ? err_new(ERR_NOT_FOUND, "no Python thread 0x%" PRIx64, r->ident)
 			: err_new(ERR_NOT_FOUND, "thread %d runs no Python", (int)r->tid);
 }

@@ -59,7 +59,8 @@ struct err *python_threads_text(struct python *py, const struct space *s, pid_t 
 		return &err_nomem;
 	buf_printf(out, "  %-8s %-6s %-4s %-16s %s\n", "Thread", "Interp", "GIL", "Name",
 		   "Function");
-	for (size_t i = 0; i < snap->nthreads; i++) {
+	size_t stale = pytext_stale(snap, sorted);
+	for (size_t i = stale; i < snap->nthreads; i++) {
 		const struct py_thread *t = sorted[i];
 		const struct py_interp *in = pytext_interp_of(snap, t);
 		buf_printf(out, "%c %-8d %-6" PRId64 " %-4s %-16.100s ", t->tid == tid ? '*' : ' ',
@@ -72,6 +73,7 @@ struct err *python_threads_text(struct python *py, const struct space *s, pid_t 
 		pytext_put_exception(out, t);
 		buf_puts(out, "\n");
 	}
+	pytext_put_stale(out, stale);
 	free((void *)sorted);
 	return NULL;
 }

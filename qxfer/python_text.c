@@ -149,31 +149,123 @@ void pytext_put_exception(struct buf *out, const struct py_thread *t)
 	}
 }
 
-void pytext_put_heading(const struct pytext *w, const struct py_thread *t, const char *end)
+static void put_gil(const struct pytext *w, const struct py_thread *t)
 {
 	const struct py_interp *in = pytext_interp_of(w->snap, t);
-	paint(w, YELLOW);
-	if (t->tid)
-		buf_printf(w->out, "Thread %d", (int)t->tid);
-	else
-		buf_puts(w->out, "Thread of no live thread");
-	if (t->name) {
-		buf_puts(w->out, " \"");
-		buf_puts(w->out, t->name);
-		buf_puts(w->out, "\"");
-	}
-	buf_printf(w->out, " (0x%" PRIx64, t->ident);
-	if (in && in->id)
-		buf_printf(w->out, ", interpreter %" PRId64, in->id);
 	if (t->gil)
 		buf_puts(w->out, ", holds the GIL");
 	if (t->gil && in && in->gc)
 		buf_puts(w->out, ", collecting garbage");
 	pytext_put_exception(w->out, t);
+}
+
+static int64_t interp_id(const struct pytext *w, const struct py_thread *t)
+{
+	const struct py_interp *in = pytext_interp_of(w->snap, t);
+	return in ? in->id : 0;
+}
+
+/* The threading module of any of its interpreters may know the name of a thread. */
+static const char *find_name(const struct py_thread *const *state, size_t n)
+{
+	while (n && !state[n - 1]->name)
+		n--;
+	return n ? state[n - 1]->name : NULL;
+}
+
+void pytext_put_heading(const struct pytext *w, const struct py_thread *const *state, size_t n,
+			const char *end)
+{
+	const struct py_thread *t = state[0];
+	const char *name = find_name(state, n);
+	paint(w, YELLOW);
+	if (t->tid)
+		buf_printf(w->out, "Thread %d", (int)t->tid);
+	else
+		buf_puts(w->out, "Thread of no live thread");
+	if (name) {
+		buf_puts(w->out, " \"");
+		buf_puts(w->out, name);
+		buf_puts(w->out, "\"");
+	}
+	buf_printf(w->out, " (0x%" PRIx64, t->ident);
+	if (n == 1 && interp_id(w, t))
+		buf_printf(w->out, ", interpreter %" PRId64, interp_id(w, t));
+	if (n == 1)
+		put_gil(w, t);
 	buf_puts(w->out, ")");
 	buf_puts(w->out, end);
 	paint(w, PLAIN);
 	buf_puts(w->out, "\n");
+}
+
+/* Whose the following frames are, of a thread with several states. */
+static void put_state(const struct pytext *w, const struct py_thread *t)
+{
+	buf_printf(w->out, "  (interpreter %" PRId64, interp_id(w, t));
+	put_gil(w, t);
+	buf_puts(w->out, t->merged ? ")\n" : ", its place among the others is not known)\n");
+}
+
+struct place {
+	const struct py_thread *thread;
+	const struct py_frame *frame;
+};
+
+static struct err *put_merged(const struct pytext *w, const struct py_thread *const *state,
+			      size_t n)
+{
+	size_t total = 0;
+	for (size_t i = 0; i < n; i++)
+		total += state[i]->nframes;
+	struct place *place = calloc(total + 1, sizeof(*place));
+	if (!place)
+		return &err_nomem;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < state[i]->nframes; k++) {
+			const struct py_frame *f = &w->snap->frames[state[i]->first_frame + k];
+			if (f->depth < total)
+				place[f->depth] = (struct place){ state[i], f };
+		}
+	for (size_t i = 0; i < total && w->out->len < TEXT_MAX; i++) {
+		if (!place[i].frame)
+			continue;
+		if (!i || place[i].thread != place[i - 1].thread)
+			put_state(w, place[i].thread);
+		pytext_put_frame(w, place[i].frame, "  ");
+	}
+	free(place);
+	return NULL;
+}
+
+struct err *pytext_put_stack(const struct pytext *w, const struct py_thread *const *state, size_t n)
+{
+	bool merged = true, any = false;
+	for (size_t i = 0; i < n; i++) {
+		any = any || state[i]->nframes;
+		merged = merged && (state[i]->merged || (!state[i]->nframes && !state[i]->corrupt));
+	}
+	if (n > 1 && any && merged)
+		return put_merged(w, state, n);
+	for (size_t i = 0; i < n; i++) {
+		if (any && !state[i]->nframes && !state[i]->corrupt)
+			continue;
+		if (state[i]->shared)
+			put_state(w, state[i]);
+		pytext_put_frames(w, state[i]);
+		if (!any && !state[i]->corrupt)
+			break;
+	}
+	return NULL;
+}
+
+size_t pytext_states(const struct py_snapshot *snap, const struct py_thread *const *sorted,
+		     size_t i)
+{
+	size_t n = 1;
+	while (sorted[i]->tid && i + n < snap->nthreads && sorted[i + n]->tid == sorted[i]->tid)
+		n++;
+	return n;
 }
 
 /* Of two states of one thread the one whose C frames are further in comes first. */
@@ -199,6 +291,29 @@ const struct py_thread **pytext_sort_threads(const struct py_snapshot *snap)
 	return sorted;
 }
 
+size_t pytext_stale(const struct py_snapshot *snap, const struct py_thread *const *sorted)
+{
+	size_t n = 0;
+	while (n < snap->nthreads && !sorted[n]->tid)
+		n++;
+	return n < snap->nthreads ? n : 0;
+}
+
+void pytext_put_stale(struct buf *out, size_t n)
+{
+	if (n)
+		buf_printf(out, "\n(%zu thread state%s of no live thread)\n", n, n == 1 ? "" : "s");
+}
+
+void pytext_put_doubt(const struct pytext *w)
+{
+	if (!w->snap->verified)
+		buf_printf(w->out,
+			   "Python %s (unverified): newer than this archerfish; "
+			   "what follows may be wrong.\n\n",
+			   w->snap->version);
+}
+
 static void put_damage(const struct pytext *w)
 {
 	for (size_t i = 0; i < w->snap->ninterps; i++)
@@ -210,23 +325,24 @@ static void put_damage(const struct pytext *w)
 
 struct err *pytext_put_all(const struct pytext *w)
 {
+	struct err *err = NULL;
 	const struct py_thread **sorted = pytext_sort_threads(w->snap);
 	if (!sorted)
 		return &err_nomem;
-	if (!w->snap->verified)
-		buf_printf(
-			w->out,
-			"Python %s is newer than this archerfish; what follows may be wrong.\n\n",
-			w->snap->version);
-	for (size_t i = 0; i < w->snap->nthreads; i++) {
-		if (i)
+	pytext_put_doubt(w);
+	/* Those of no live thread come first. */
+	size_t stale = pytext_stale(w->snap, sorted);
+	for (size_t i = stale, n; i < w->snap->nthreads && !err; i += n) {
+		if (i > stale)
 			buf_puts(w->out, "\n");
-		pytext_put_heading(w, sorted[i], " (most recent call first):");
-		pytext_put_frames(w, sorted[i]);
+		n = pytext_states(w->snap, sorted, i);
+		pytext_put_heading(w, &sorted[i], n, " (most recent call first):");
+		err = pytext_put_stack(w, &sorted[i], n);
 	}
+	pytext_put_stale(w->out, stale);
 	put_damage(w);
 	free((void *)sorted);
-	return NULL;
+	return err;
 }
 
 struct err *pytext_want_values(struct pytext *w, struct python *py, const struct space *s,
@@ -252,18 +368,17 @@ const struct py_thread *pytext_find_thread(const struct py_snapshot *snap, pid_t
 const struct py_frame *pytext_frame_at(const struct py_snapshot *snap, pid_t tid, size_t n,
 				       size_t *nframes)
 {
-	const struct py_thread **sorted = pytext_sort_threads(snap);
 	const struct py_frame *found = NULL;
 	*nframes = 0;
-	for (size_t i = 0; sorted && i < snap->nthreads; i++) {
-		const struct py_thread *t = sorted[i];
+	for (size_t i = 0; i < snap->nthreads; i++) {
+		const struct py_thread *t = &snap->threads[i];
 		if (t->tid != tid)
 			continue;
-		if (!found && n - *nframes < t->nframes)
-			found = &snap->frames[t->first_frame + n - *nframes];
+		for (size_t k = 0; k < t->nframes && !found; k++)
+			if (snap->frames[t->first_frame + k].depth == n)
+				found = &snap->frames[t->first_frame + k];
 		*nframes += t->nframes;
 	}
-	free((void *)sorted);
 	return found;
 }
 

@@ -23,12 +23,35 @@ struct err *pytext_want_values(struct pytext *w, struct python *py, const struct
 
 /* The variables of @f, a line each, with @indent before it. */
 void pytext_put_locals(const struct pytext *w, const struct py_frame *f, const char *indent);
-/* "Thread 1234 "worker" (0x7f..., interpreter 1, holds the GIL)", then @end. */
-void pytext_put_heading(const struct pytext *w, const struct py_thread *t, const char *end);
+/*
+ * "Thread 1234 "worker" (0x7f..., interpreter 1, holds the GIL)", then @end, for the
+ * thread whose @n states are in @state.  What differs between several states is said
+ * of each by pytext_put_stack().
+ */
+void pytext_put_heading(const struct pytext *w, const struct py_thread *const *state, size_t n,
+			const char *end);
 /* One frame as traceback prints it, with @prefix before it. */
 void pytext_put_frame(const struct pytext *w, const struct py_frame *f, const char *prefix);
 /* The frames of @t as traceback prints them, innermost first. */
 void pytext_put_frames(const struct pytext *w, const struct py_thread *t);
+/*
+ * The frames of one thread, whose @n states are in @state, innermost first: as one
+ * stack if it is known how they lie.
+ */
+struct err *pytext_put_stack(const struct pytext *w, const struct py_thread *const *state,
+			     size_t n) MUST_CHECK;
+/* How many of @sorted, from @i on, are states of one thread. */
+size_t pytext_states(const struct py_snapshot *snap, const struct py_thread *const *sorted,
+		     size_t i);
+/*
+ * How many of @sorted, at its beginning, are states that no live thread has: left
+ * behind by a fork, or by a thread that ended.  0 if no state at all has a thread.
+ */
+size_t pytext_stale(const struct py_snapshot *snap, const struct py_thread *const *sorted);
+/* Says that @n of them were left out. */
+void pytext_put_stale(struct buf *out, size_t n);
+/* A warning, if this version of Python was never tested. */
+void pytext_put_doubt(const struct pytext *w);
 /* ", raising X, handling Y", or nothing. */
 void pytext_put_exception(struct buf *out, const struct py_thread *t);
 /* Every thread with its heading. */

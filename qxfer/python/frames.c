@@ -90,6 +90,8 @@ static void note_shim(struct py_walker *w, struct py_thread *thread, uint64_t ad
 		thread->c_stack = addr;
 	if (snap->nframes > thread->first_frame)
 		snap->frames[snap->nframes - 1].entry = true;
+	for (size_t i = snap->nframes; i > thread->first_frame && !snap->frames[i - 1].c_frame; i--)
+		snap->frames[i - 1].c_frame = addr;
 }
 
 static struct err *cycle(struct py_snapshot *snap, const struct py_thread *thread,

@@ -46,6 +46,8 @@ struct py_frame {
 	int32_t first_line;		    /* of the function; 0 if unreadable */
 	int32_t lasti; /* byte offset of the current instruction; -1: not known */
 	struct py_position pos;
+	uint64_t c_frame; /* an address in the C frame of the loop that runs it; 0: not known */
+	uint32_t depth;	  /* 0: innermost of its tid, whatever the state; see py_thread.merged */
 	enum py_owner owner;
 	bool entry;	 /* called by C: C frames lie between this one and the next */
 	bool incomplete; /* its function has not begun; locals are not set up */
@@ -61,6 +63,8 @@ struct py_thread {
 	bool gil;	      /* holds its interpreter's GIL */
 	const char *raising;  /* type of the exception being raised, or NULL */
 	const char *handling; /* type of the exception being handled, or NULL */
+	bool shared;	      /* other states with frames are of the same tid */
+	bool merged;	      /* and it is known how their frames lie; py_frame.depth tells */
 	uint64_t c_stack;     /* an address in its innermost evaluation loop's C frame, or 0 */
 	size_t first_frame, nframes; /* in py_snapshot.frames, innermost first */
 	const char *corrupt;	     /* why the frames end early, or NULL */

@@ -480,7 +480,7 @@ static struct err *take_snapshot(struct py_walker *w)
 	}
 	for (size_t i = 0; i < snap->ninterps && !w->walk.in_passing; i++)
 		py_names_read(w, &snap->interps[i]);
-	return NULL;
+	return py_stacks_merge(w);
 }
 
 static bool is_remembered(const struct python *py, const struct py_walker *w)

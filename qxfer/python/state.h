@@ -131,6 +131,13 @@ struct err *py_frames_collect(struct py_walker *w, struct py_thread *thread,
  */
 struct err *py_frames_resolve(struct py_walker *w, struct py_thread *thread) MUST_CHECK;
 
+/*
+ * Several thread states, each of its own interpreter, may belong to one thread of
+ * the operating system: then gives their frames the place in the stack that they
+ * make together.  Only ERR_NOMEM.
+ */
+struct err *py_stacks_merge(struct py_walker *w) MUST_CHECK;
+
 /* Gives the threads of @in the names that the threading module knows. */
 void py_names_read(struct py_walker *w, const struct py_interp *in);
 

@@ -245,6 +245,52 @@ Test(python_recorded, the_states_of_one_thread_come_innermost_first)
 		   *outer = strstr(text(), "in subinterpreter");
 	cr_assert(inner && outer);
 	cr_expect_lt(inner, outer);
+	cr_expect(strstr(text(), "(interpreter 1)\n") && strstr(text(), "(interpreter 0)\n"));
+}
+
+Test(python_recorded, frames_of_several_interpreters_are_counted_as_one_stack)
+{
+	for_each_recording(i)
+	{
+		const struct py_snapshot *snap = walk(NULL);
+		for (size_t k = 0; k < snap->nthreads; k++) {
+			const struct py_thread *t = &snap->threads[k];
+			const struct py_frame *f = &snap->frames[t->first_frame];
+			cr_expect_eq(t->shared, t->merged);
+			for (size_t n = 0; n < t->nframes && !t->shared; n++)
+				cr_expect_eq(f[n].depth, n);
+		}
+	}
+}
+
+Test(python_recorded, states_whose_place_is_not_known_are_not_merged)
+{
+	open_recording("tests/mem/3.13.0.mem");
+	const struct py_thread *t = thread_in(walk(NULL), "inside");
+	pid_t tid = t->tid;
+	/* Its chain ends before a shim is seen. */
+	poke(py->snap.frames[t->first_frame + 1].addr + py->rt.off.frame.previous, 0);
+	const struct py_snapshot *snap = walk(NULL);
+	cr_expect(thread_in(snap, "inside")->shared && !thread_in(snap, "inside")->merged);
+	cr_assert_null(bt(tid, "", &out));
+	cr_expect(strstr(text(), "its place among the others is not known"));
+	cr_expect(strstr(text(), "in inside") && strstr(text(), "in subinterpreter"));
+}
+
+Test(python_recorded, states_of_no_live_thread_are_told_apart)
+{
+	for_each_recording(i)
+	{
+		walk(NULL);
+		for (size_t k = 1; k < rec.space.nthreads; k++)
+			rec.threads[k].tp = 1;
+		rec.space.epoch++;
+		cr_assert_null(python_stacks_text(py, &rec.space, 0, NULL, &out));
+		cr_expect(strstr(text(), " thread states of no live thread)"));
+		cr_expect_null(strstr(text(), "coroutine"));
+		cr_expect(strstr(text(), "in main"));
+		buf_clear(&out);
+	}
 }
 
 Test(python_recorded, a_cycle_of_frames_is_shown_once_and_said)

@@ -46,6 +46,13 @@ class Tool:
         return os.path.realpath((self.root or "") + self.path)
 
     @property
+    def library(self):
+        """The interpreter as a shared library, as this machine sees it, or None."""
+        path = os.path.join(os.path.dirname(os.path.dirname(self.file)), "lib",
+                            "libpython%d.%d*.so.1.0" % self.version[:2])
+        return (sorted(glob.glob(path)) or [None])[0]
+
+    @property
     def stripped(self):
         return not has_symtab(self.file)
 
