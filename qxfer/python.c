@@ -159,7 +159,8 @@ static void put_frame(struct tree *t, const struct py_frame *f, size_t level, bo
 		tree_text(t, "corrupt", f->name);
 	} else {
 		tree_text(t, "name", f->name);
-		tree_text(t, "qualname", f->qualname);
+		if (f->qualified)
+			tree_text(t, "qualname", f->qualname);
 		tree_text(t, "file", f->file);
 		put_position(t, &f->pos);
 		tree_int(t, "first-line", f->first_line);

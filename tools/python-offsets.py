@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Print the rows of qxfer/python/offsets_table.c for one CPython build.
 
-    tools/python-offsets.py FILE                 libpython or python with DWARF (or its .debug file)
+    tools/python-offsets.py FILE [VERSION]       libpython or python with DWARF (or its .debug file)
     tools/python-offsets.py --tsv FILE VERSION   the same figures from a table
     tools/python-offsets.py --values ...         those of values_layout_table.c instead
 
@@ -22,12 +22,14 @@ FIELDS = [
     ("runtime.size", ["_PyRuntimeState.(sizeof)"]),
     ("runtime.interpreters_head", ["_PyRuntimeState.interpreters.head"]),
     ("runtime.gil", ["_PyRuntimeState.ceval.gil"]),
+    ("runtime.gc_collecting", ["_PyRuntimeState.gc.collecting"]),
     ("interp.size", ["_is.(sizeof)"]),
     ("interp.next", ["_is.next"]),
     ("interp.id", ["_is.id"]),
-    ("interp.threads_head", ["_is.threads.head"]),
+    ("interp.threads_head", ["_is.threads.head", "_is.tstate_head"]),
     ("interp.gc_collecting", ["_is.gc.collecting"]),
     ("interp.modules", ["_is.imports.modules", "_is.modules"]),
+    ("interp.sysdict", ["_is.sysdict"]),
     ("interp.gil", ["_is.ceval.gil"]),
     ("interp.code_generation", ["_is._code_object_generation"]),
     ("gil.last_holder", ["_gil_runtime_state.last_holder"]),
@@ -38,28 +40,36 @@ FIELDS = [
     ("tstate.thread_id", ["_ts.thread_id"]),
     ("tstate.native_thread_id", ["_ts.native_thread_id"]),
     ("tstate.raising", ["_ts.current_exception", "_ts.curexc_type"]),
+    ("tstate.raising_value", ["_ts.curexc_value"]),
+    ("tstate.raising_traceback", ["_ts.curexc_traceback"]),
+    ("tstate.handled", ["_ts.exc_value"]),
+    ("tstate.handled_traceback", ["_ts.exc_traceback"]),
     ("tstate.exc_info", ["_ts.exc_info"]),
     ("tstate.datastack_chunk", ["_ts.datastack_chunk"]),
     ("tstate.datastack_top", ["_ts.datastack_top"]),
-    ("tstate.frame", ["_ts.current_frame", "_ts.cframe"]),
+    ("tstate.frame", ["_ts.current_frame", "_ts.frame", "_ts.cframe"]),
     ("cframe.current_frame", ["_PyCFrame.current_frame"]),
     ("cframe.previous", ["_PyCFrame.previous"]),
     ("exc_item.value", ["_err_stackitem.exc_value"]),
     ("exc_item.previous", ["_err_stackitem.previous_item"]),
-    ("frame.size", ["_PyInterpreterFrame.(sizeof)"]),
-    ("frame.code", ["_PyInterpreterFrame.f_executable", "_PyInterpreterFrame.f_code"]),
-    ("frame.previous", ["_PyInterpreterFrame.previous"]),
-    ("frame.instr", ["_PyInterpreterFrame.instr_ptr", "_PyInterpreterFrame.prev_instr"]),
+    ("frame.size", ["_PyInterpreterFrame.(sizeof)", "_frame.(sizeof)"]),
+    ("frame.code", ["_PyInterpreterFrame.f_executable", "_PyInterpreterFrame.f_code",
+                    "_frame.f_code"]),
+    ("frame.previous", ["_PyInterpreterFrame.previous", "_frame.f_back"]),
+    ("frame.instr", ["_PyInterpreterFrame.instr_ptr", "_PyInterpreterFrame.prev_instr",
+                     "_frame.f_lasti"]),
+    ("frame.generator", ["_frame.f_gen"]),
     ("frame.owner", ["_PyInterpreterFrame.owner"]),
     ("frame.is_entry", ["_PyInterpreterFrame.is_entry"]),
     ("code.size", ["PyCodeObject.(sizeof)"]),
     ("code.filename", ["PyCodeObject.co_filename"]),
     ("code.name", ["PyCodeObject.co_name"]),
     ("code.qualname", ["PyCodeObject.co_qualname"]),
-    ("code.linetable", ["PyCodeObject.co_linetable"]),
+    ("code.linetable", ["PyCodeObject.co_linetable", "PyCodeObject.co_lnotab"]),
     ("code.first_line", ["PyCodeObject.co_firstlineno"]),
     ("code.first_traceable", ["PyCodeObject._co_firsttraceable"]),
     ("code.bytecode", ["PyCodeObject.co_code_adaptive"]),
+    ("code.bytes", ["PyCodeObject.co_code"]),
     ("str.length", ["PyASCIIObject.length"]),
     ("str.state", ["PyASCIIObject.state"]),
     ("str.ascii_size", ["PyASCIIObject.(sizeof)"]),
@@ -71,11 +81,13 @@ FIELDS = [
     ("type.name", ["_typeobject.tp_name"]),
     ("type.basicsize", ["_typeobject.tp_basicsize"]),
     ("type.flags", ["_typeobject.tp_flags"]),
+    ("type.dictoffset", ["_typeobject.tp_dictoffset"]),
     ("type.cached_keys", ["_heaptypeobject.ht_cached_keys"]),
     ("integer.tag", ["_longobject.long_value.lv_tag", "PyVarObject.ob_size"]),
     ("integer.digits", ["_longobject.long_value.ob_digit", "_longobject.ob_digit"]),
     ("dict.keys", ["PyDictObject.ma_keys"]),
     ("dict.values", ["PyDictObject.ma_values"]),
+    ("keys.size", ["_dictkeysobject.dk_size"]),
     ("keys.log2_index_bytes", ["_dictkeysobject.dk_log2_index_bytes"]),
     ("keys.kind", ["_dictkeysobject.dk_kind"]),
     ("keys.nentries", ["_dictkeysobject.dk_nentries"]),
@@ -254,14 +266,24 @@ VALUE_FACTS = {
                   odict_pairs="false", quote_escaped="false"),
 }
 
+FRAME_OBJECTS = dict(code_tag=0, prev_instr="false", raising_type="true", owner_shim=3,
+                     owner_last=2, attrs="PY_ATTRS_DICT", int_shift=0)
+
 # code_tag: Include/internal/pycore_stackref.h, Py_TAG_BITS.
 # raising_type: Include/cpython/pystate.h, curexc_type became current_exception in 3.12.
 # prev_instr, owners: Include/internal/pycore_frame.h (3.14: pycore_interpframe_structs.h).
 # attrs: where an instance's attributes are; Include/internal/pycore_object.h,
 #   _PyObject_ManagedDictPointer() and what is around it.
 # int_shift: bits below the number of digits; Include/internal/pycore_long.h.
-# lines: Objects/locations.md, InternalDocs/code_objects.md.
+# lines: Objects/lnotab_notes.txt (to 3.10), Objects/locations.md, InternalDocs/code_objects.md.
+# lasti_unit: bytes that one unit of a PyFrameObject's f_lasti stands for, 0 where there is an
+#   instruction pointer; Include/frameobject.h, Include/cpython/frameobject.h (3.10: halved).
 FACTS = {
+    (3, 6): dict(FRAME_OBJECTS, lines="PY_LINES_LNOTAB", lasti_unit=1),
+    (3, 7): dict(FRAME_OBJECTS, lines="PY_LINES_LNOTAB", lasti_unit=1),
+    (3, 8): dict(FRAME_OBJECTS, lines="PY_LINES_LNOTAB", lasti_unit=1),
+    (3, 9): dict(FRAME_OBJECTS, lines="PY_LINES_LNOTAB", lasti_unit=1),
+    (3, 10): dict(FRAME_OBJECTS, lines="PY_LINES_RANGES", lasti_unit=2),
     (3, 11): dict(code_tag=0, prev_instr="true", raising_type="true", owner_shim=3, owner_last=2,
                   attrs="PY_ATTRS_PAIR", int_shift=0),
     (3, 12): dict(code_tag=0, prev_instr="true", raising_type="false", owner_shim=3, owner_last=3,
@@ -282,6 +304,7 @@ STRUCTS = {
     "_PyCFrame": (["_PyCFrame"], 0),
     "_err_stackitem": (["_err_stackitem"], 0),
     "_PyInterpreterFrame": (["_PyInterpreterFrame"], 0),
+    "_frame": (["_frame"], 0),
     "PyCodeObject": (["PyCodeObject"], 0),
     "PyASCIIObject": (["PyASCIIObject"], 0),
     "PyCompactUnicodeObject": (["PyCompactUnicodeObject"], 0),
@@ -351,17 +374,22 @@ def dump_from_gdb():
         if t is not None:
             print(f"@ {label}.(sizeof) {t.sizeof} 0")
             walk(label, t, 0, depth)
-    print("@ version", *version_of(gdb.current_progspace().filename))
+    print("@ version", *version_of())
 
 
-def version_of(path):
-    """The value of Py_Version in an ELF file, by gdb."""
+def version_of():
+    """The value of Py_Version in an ELF file, by gdb; 0: it has none."""
     import gdb  # pylint: disable=import-error
 
     try:
         return int(gdb.parse_and_eval("*(unsigned int *)&Py_Version")), 0
     except gdb.error:
-        sys.exit(f"{path}: no Py_Version; pass the file that has .rodata, or use --tsv")
+        return 0, 0
+
+
+def parse_version(text):
+    major, minor, micro = map(int, text.split("."))
+    return major << 24 | minor << 16 | micro << 8 | 0xF0
 
 
 def read_gdb(path):
@@ -389,8 +417,7 @@ def read_tsv(path, want):
                 # Of a whole structure the size is the figure.
                 found.setdefault(f"{struct}.{field}",
                                  int(size) if field == "(sizeof)" else int(at))
-    major, minor, micro = map(int, want.split("."))
-    return major << 24 | minor << 16 | micro << 8 | 0xF0, found
+    return parse_version(want), found
 
 
 def print_group(group, members):
@@ -412,8 +439,11 @@ def print_row(version, found, values):
         sys.exit("no FACTS for %d.%d: read the CPython files named beside them" % minor)
     print("\t{ /* %d.%d.%d */" % (*minor, version >> 8 & 255))
     print("\t\t.version_hex = 0x%08x, .build = PY_BUILD_GIL," % version
-          + ("" if values else " .lines = PY_LINES_LOCATIONS,"))
+          + ("" if values else " .lines = %s," % facts[minor].get("lines", "PY_LINES_LOCATIONS")))
     facts = dict(facts[minor])
+    facts.pop("lines", None)
+    if minor == (3, 6):  # no _PyRuntime: the variable interp_head stands for it
+        found = {**found, "_PyRuntimeState.interpreters.head": 0}
     if values:
         # Modules/_threadmodule.c: a flag, or a PyMutex.
         facts["locked_mask"] = 1 if "lockobject.lock" in found else 255
@@ -462,6 +492,10 @@ def main():
     parser.add_argument("version", nargs="?")
     args = parser.parse_args()
     version, found = (read_tsv(args.file, args.version) if args.tsv else read_gdb(args.file))
+    if args.version and not args.tsv:
+        version = parse_version(args.version)
+    if not version:
+        sys.exit(f"{args.file}: no Py_Version (new in 3.11, in .rodata); name the version")
     (print_debug if args.debug else print_row)(version, found, args.values)
 
 

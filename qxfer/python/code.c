@@ -78,18 +78,59 @@ static int32_t clip(int64_t v)
 	return v < -1 || v > INT32_MAX ? -1 : (int32_t)v;
 }
 
+/* A place of which only the line is known. */
+static bool put_line(int64_t line, struct py_position *ret)
+{
+	*ret = (struct py_position){ clip(line), -1, -1, -1 };
+	return ret->line >= 0;
+}
+
+/*
+ * Pairs of an unsigned step in bytes and a signed one in lines; of a step that does
+ * not fit several.  CPython 3.9 Objects/lnotab_notes.txt.
+ */
+static bool find_lnotab(struct cursor c, int32_t first_line, int32_t lasti, struct py_position *ret)
+{
+	int64_t line = first_line, at = 0;
+	while (c.end - c.p >= 2) {
+		at += c.p[0];
+		if (at > lasti)
+			break;
+		line += (int8_t)c.p[1];
+		c.p += 2;
+	}
+	return put_line(line, ret);
+}
+
+/* What stands for a step in lines where there is no line at all. */
+#define NO_LINE (-128)
+
+/*
+ * Pairs of a length in bytes and the step from the line of the pair before.
+ * CPython 3.10 Objects/lnotab_notes.txt.
+ */
+static bool find_range(struct cursor c, int32_t first_line, int32_t lasti, struct py_position *ret)
+{
+	int64_t line = first_line, at = 0;
+	for (; c.end - c.p >= 2; c.p += 2) {
+		int64_t step = c.p[1] < 0x80 ? c.p[1] : c.p[1] - 0x100;
+		at += c.p[0];
+		if (step != NO_LINE)
+			line += step;
+		if (lasti < at)
+			return step != NO_LINE && put_line(line, ret);
+	}
+	return false;
+}
+
 /*
  * Entries of 1cccclll (a code, and the length in code units less one) and what
  * the code calls for.  CPython 3.11 Objects/locations.md.
  */
-bool py_lines_find(const uint8_t *table, size_t len, int32_t first_line, int32_t lasti,
-		   struct py_position *ret)
+static bool find_location(struct cursor c, int32_t first_line, int32_t lasti,
+			  struct py_position *ret)
 {
 	int64_t line = first_line, at = 0;
-
-	if (!len)
-		return false; /* and there may be no table to point into */
-	struct cursor c = { table, table + len };
 
 	while (c.p < c.end) {
 		unsigned int head = *c.p++;
@@ -110,11 +151,29 @@ bool py_lines_find(const uint8_t *table, size_t len, int32_t first_line, int32_t
 	return false;
 }
 
+bool py_lines_find(enum py_lines kind, const uint8_t *table, size_t len, int32_t first_line,
+		   int32_t lasti, struct py_position *ret)
+{
+	static bool (*const finders[])(struct cursor c, int32_t first_line, int32_t lasti,
+				       struct py_position * ret) = {
+		[PY_LINES_LNOTAB] = find_lnotab,
+		[PY_LINES_RANGES] = find_range,
+		[PY_LINES_LOCATIONS] = find_location,
+	};
+	static const uint8_t none;
+	/* Without a length there may be no table to point into. */
+	struct cursor c = { len ? table : &none, len ? table + len : &none };
+	if (lasti < 0)
+		return false;
+	return finders[kind](c, first_line, lasti, ret);
+}
+
 bool py_code_position(struct py_code *code, int32_t lasti, struct py_position *ret)
 {
 	if (code->memo_lasti != lasti) {
 		code->memo = (struct py_position){ -1, -1, -1, -1 };
-		py_lines_find(code->lines, code->lines_len, code->first_line, lasti, &code->memo);
+		py_lines_find(code->lines_kind, code->lines, code->lines_len, code->first_line,
+			      lasti, &code->memo);
 		code->memo_lasti = lasti;
 	}
 	*ret = code->memo;
@@ -202,6 +261,26 @@ static struct err *check_type(const struct reader *r, uint64_t type, bool *none)
 	return NULL;
 }
 
+/* Where the instructions are and how long: behind the object, or a bytes object (to 3.10). */
+static struct err *find_instructions(const struct reader *r, struct obj *o, struct py_code *code)
+{
+	const struct py_offsets *off = r->off;
+	uint64_t size = obj_uint(o, off->object.var_size, 8);
+	code->bytecode = code->addr + off->code.bytecode;
+	if (off->code.bytecode == PY_NONE) {
+		uint64_t bytes = obj_uint(o, off->code.bytes, 8);
+		code->bytecode = bytes + off->bytes.data;
+		struct err *err = mem_ptr(r->mem, bytes + off->bytes.size, &size);
+		if (err)
+			return err;
+	}
+	code->bytecode_len = off->code.bytecode == PY_NONE ? size : size * 2;
+	if (size > UINT32_MAX / 4)
+		return err_new(ERR_BAD_DATA, "code object at 0x%llx is implausibly long",
+			       (unsigned long long)code->addr);
+	return NULL;
+}
+
 static struct err *read_code(const struct reader *r, struct py_code *code)
 {
 	const struct py_offsets *off = r->off;
@@ -212,20 +291,17 @@ static struct err *read_code(const struct reader *r, struct py_code *code)
 		return NULL;
 	if (r->codes->bytes > PY_CODES_BYTES)
 		return err_new(ERR_BAD_DATA, "more code than is served");
-	struct err *err = obj_load(r->mem, code->addr, off->code.bytecode, &o);
+	struct err *err = obj_load(r->mem, code->addr, py_offsets_code_span(off), &o);
 	if (!err)
 		err = check_type(r, obj_uint(&o, off->object.type, 8), &code->absent);
+	if (!err && !code->absent)
+		err = find_instructions(r, &o, code);
 	if (err || code->absent)
 		return err;
 	uint64_t file = obj_uint(&o, off->code.filename, 8);
 	uint64_t name = obj_uint(&o, off->code.name, 8);
 	uint64_t qualname = py_field(&o, off->code.qualname, 8);
-	uint64_t units = obj_uint(&o, off->object.var_size, 8);
-	if (units > UINT32_MAX / 4)
-		return err_new(ERR_BAD_DATA, "code object at 0x%llx is implausibly long",
-			       (unsigned long long)code->addr);
-	code->bytecode = code->addr + off->code.bytecode;
-	code->bytecode_len = units * 2;
+	code->lines_kind = (enum py_lines)off->lines;
 	code->first_line = (int32_t)obj_uint(&o, off->code.first_line, 4);
 	code->first_traceable = -1;
 	if (off->code.first_traceable != PY_NONE)

@@ -29,15 +29,19 @@ struct py_code {
 	bool absent;		 /* None, NULL or a shim's code: the frame is one of C's */
 	const char *corrupt;	 /* NULL, or why this is no code object; the rest is then void */
 
+	enum py_lines lines_kind;
 	const uint8_t *lines;
 	size_t lines_len;
 	int32_t memo_lasti; /* the position looked up last */
 	struct py_position memo;
 };
 
-/* Of each instruction's byte offset the place in the source; false: it has none. */
-bool py_lines_find(const uint8_t *table, size_t len, int32_t first_line, int32_t lasti,
-		   struct py_position *ret);
+/*
+ * Of each instruction's byte offset the place in the source; false: it has none.
+ * In a table of @kind, an enum py_lines; those to 3.10 know lines only.
+ */
+bool py_lines_find(enum py_lines kind, const uint8_t *table, size_t len, int32_t first_line,
+		   int32_t lasti, struct py_position *ret);
 
 /* As py_lines_find() with @code's own table. */
 bool py_code_position(struct py_code *code, int32_t lasti, struct py_position *ret);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The chain of _PyInterpreterFrames of one thread.
+ * The chain of frames of one thread: _PyInterpreterFrames, to 3.10 PyFrameObjects.
  *
- * CPython 3.11 to 3.15, Include/internal/pycore_frame.h (3.14 on:
- * pycore_interpframe_structs.h).  Frames that belong to the evaluation loop
- * itself (owner FRAME_OWNED_BY_CSTACK, FRAME_OWNED_BY_INTERPRETER) lie in C
- * frames and mark where C called Python; the chain goes on behind them.
+ * CPython 3.6 to 3.10, Include/frameobject.h (3.9 on: Include/cpython/frameobject.h);
+ * 3.11 to 3.15, Include/internal/pycore_frame.h (3.14 on: pycore_interpframe_structs.h).
+ * There frames that belong to the evaluation loop itself (owner FRAME_OWNED_BY_CSTACK,
+ * FRAME_OWNED_BY_INTERPRETER) lie in C frames and mark where C called Python; the chain
+ * goes on behind them.
  */
 #include "qxfer/python/state.h"
 
@@ -15,6 +16,22 @@
 
 /* While only the innermost frames are wanted, how much further to look for damage. */
 #define PEEK_MAX 64u
+
+/*
+ * To 3.10: a PyFrameObject, one for each call of _PyEval_EvalFrameDefault().  f_gen is
+ * borrowed and cleared when the generator is done with it.
+ */
+static struct py_raw_frame frame_object(const struct py_offsets *off, struct obj *o)
+{
+	bool generator = py_field(o, off->frame.generator, 8) != 0;
+	return (struct py_raw_frame){
+		.code = obj_uint(o, off->frame.code, 8),
+		.previous = obj_uint(o, off->frame.previous, 8),
+		.instr = (uint64_t)(int64_t)(int32_t)obj_uint(o, off->frame.instr, 4),
+		.owner = generator ? PY_OWNER_GENERATOR : PY_OWNER_THREAD,
+		.is_entry = true,
+	};
+}
 
 struct err *py_frame_read(struct py_walker *w, uint64_t addr, struct py_raw_frame *ret)
 {
@@ -28,6 +45,10 @@ struct err *py_frame_read(struct py_walker *w, uint64_t addr, struct py_raw_fram
 	struct err *err = obj_load(w->mem, addr, py_offsets_frame_span(off), &o);
 	if (err)
 		return err;
+	if (off->lasti_unit) {
+		*ret = frame_object(off, &o);
+		return NULL;
+	}
 	*ret = (struct py_raw_frame){
 		.code = obj_uint(&o, off->frame.code, 8) & ~(uint64_t)off->code_tag,
 		.previous = obj_uint(&o, off->frame.previous, 8),
@@ -205,8 +226,8 @@ struct err *py_frames_collect(struct py_walker *w, struct py_thread *thread,
 static int32_t last_instruction(const struct py_offsets *off, const struct py_code *code,
 				uint64_t instr)
 {
+	uint64_t at = off->lasti_unit ? instr * off->lasti_unit : instr - code->bytecode;
 	/* 3.11 and 3.12 point one code unit before the first to say "not begun". */
-	uint64_t at = instr - code->bytecode;
 	if (off->prev_instr && at == (uint64_t)-2)
 		return -1;
 	return at < code->bytecode_len ? (int32_t)at : -1;
@@ -216,7 +237,8 @@ static int32_t last_instruction(const struct py_offsets *off, const struct py_co
 static bool is_incomplete(const struct py_offsets *off, const struct py_frame *f,
 			  const struct py_code *code)
 {
-	if (f->owner == PY_OWNER_GENERATOR)
+	/* To 3.10 a frame is complete before the thread gets to it. */
+	if (f->owner == PY_OWNER_GENERATOR || off->lasti_unit)
 		return false;
 	if (f->lasti < 0) /* of a corrupt instruction pointer nothing is known */
 		return off->prev_instr && f->instr == code->bytecode - 2;
@@ -234,12 +256,14 @@ static void resolve(const struct py_offsets *off, struct py_frame *f, struct py_
 	}
 	f->name = code->name;
 	f->qualname = code->qualname;
+	f->qualified = off->code.qualname != PY_NONE;
 	f->file = code->file;
 	f->first_line = code->first_line;
 	f->lasti = last_instruction(off, code, f->instr);
 	f->incomplete = is_incomplete(off, f, code);
 	/* What sets a frame up (copying cells, making the generator) may have no line. */
-	if (!py_code_position(code, f->lasti, &f->pos) && f->incomplete)
+	bool not_begun = f->incomplete || (off->lasti_unit && f->instr == (uint64_t)-1);
+	if (!py_code_position(code, f->lasti, &f->pos) && not_begun)
 		f->pos.line = f->pos.end_line = code->first_line;
 }
 

@@ -30,11 +30,13 @@ static const struct limit {
 } limits[] = {
 	{ 1u << 24, AT(runtime.interpreters_head), true },
 	{ 1u << 24, AT(runtime.gil), false },
+	{ 1u << 24, AT(runtime.gc_collecting), false },
 	{ 1u << 24, AT(interp.next), true },
-	{ 1u << 24, AT(interp.id), true },
+	{ 1u << 24, AT(interp.id), false },
 	{ 1u << 24, AT(interp.threads_head), true },
 	{ 1u << 24, AT(interp.gc_collecting), false },
 	{ 1u << 24, AT(interp.modules), false },
+	{ 1u << 24, AT(interp.sysdict), false },
 	{ 1u << 24, AT(interp.gil), false },
 	{ 1u << 24, AT(interp.code_generation), false },
 	{ 256, AT(gil.last_holder), false },
@@ -44,6 +46,10 @@ static const struct limit {
 	{ 480, AT(tstate.thread_id), true },
 	{ 480, AT(tstate.native_thread_id), false },
 	{ 480, AT(tstate.raising), false },
+	{ 480, AT(tstate.raising_value), false },
+	{ 480, AT(tstate.raising_traceback), false },
+	{ 480, AT(tstate.handled), false },
+	{ 480, AT(tstate.handled_traceback), false },
 	{ 480, AT(tstate.exc_info), false },
 	{ 480, AT(tstate.datastack_chunk), false },
 	{ 480, AT(tstate.datastack_top), false },
@@ -55,15 +61,17 @@ static const struct limit {
 	{ 240, AT(frame.code), true },
 	{ 240, AT(frame.previous), true },
 	{ 240, AT(frame.instr), true },
-	{ 240, AT(frame.owner), true },
+	{ 240, AT(frame.owner), false },
 	{ 240, AT(frame.is_entry), false },
+	{ 240, AT(frame.generator), false },
 	{ 480, AT(code.filename), true },
 	{ 480, AT(code.name), true },
 	{ 480, AT(code.qualname), false },
 	{ 480, AT(code.linetable), true },
 	{ 480, AT(code.first_line), true },
 	{ 480, AT(code.first_traceable), false },
-	{ 512, AT(code.bytecode), true },
+	{ 512, AT(code.bytecode), false },
+	{ 480, AT(code.bytes), false },
 	{ 64, AT(str.length), true },
 	{ 64, AT(str.state), true },
 	{ 128, AT(str.ascii_size), true },
@@ -75,6 +83,7 @@ static const struct limit {
 	{ 256, AT(type.name), true },
 	{ 256, AT(type.basicsize), false },
 	{ 256, AT(type.flags), false },
+	{ 512, AT(type.dictoffset), false },
 	{ 2048, AT(type.cached_keys), false },
 	{ 64, AT(integer.tag), false },
 	{ 64, AT(integer.digits), false },
@@ -84,6 +93,7 @@ static const struct limit {
 	{ 64, AT(keys.kind), false },
 	{ 64, AT(keys.nentries), false },
 	{ 64, AT(keys.indices), false },
+	{ 64, AT(keys.size), false },
 	{ 64, AT(values.values), false },
 	{ 128, AT(module.dict), false },
 };
@@ -95,8 +105,11 @@ struct err *py_offsets_check(const struct py_offsets *off)
 		if (v == PY_NONE ? limits[i].needed : v > limits[i].max)
 			return err_new(ERR_BAD_DATA, "python offset %zu is implausible: %u", i, v);
 	}
-	if (off->code.first_line > off->code.bytecode || off->str.state + 4 > off->str.ascii_size ||
-	    off->str.length + 8 > off->str.ascii_size)
+	if ((off->lasti_unit ? off->code.bytes : off->code.bytecode) == PY_NONE ||
+	    (!off->lasti_unit && off->frame.owner == PY_NONE))
+		return err_new(ERR_BAD_DATA, "python offsets lack the instructions");
+	if (off->code.first_line > py_offsets_code_span(off) ||
+	    off->str.state + 4 > off->str.ascii_size || off->str.length + 8 > off->str.ascii_size)
 		return err_new(ERR_BAD_DATA, "python offsets contradict each other");
 	return NULL;
 }
@@ -115,6 +128,12 @@ static uint32_t span(const struct py_offsets *off, size_t from, size_t to)
 uint32_t py_offsets_tstate_span(const struct py_offsets *off)
 {
 	return span(off, AT(tstate.next), AT(cframe));
+}
+
+uint32_t py_offsets_code_span(const struct py_offsets *off)
+{
+	return off->code.bytecode != PY_NONE ? off->code.bytecode
+					     : span(off, AT(code.filename), AT(str));
 }
 
 uint32_t py_offsets_frame_span(const struct py_offsets *off)

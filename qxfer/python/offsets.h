@@ -27,11 +27,14 @@ enum py_build { PY_BUILD_GIL = 0, PY_BUILD_FREE_THREADED = 1, PY_BUILD_DEBUG = 2
 
 /* The encoding of a code object's line table. */
 enum py_lines {
+	PY_LINES_LNOTAB,    /* to 3.9: Objects/lnotab_notes.txt */
+	PY_LINES_RANGES,    /* 3.10: Objects/lnotab_notes.txt */
 	PY_LINES_LOCATIONS, /* 3.11 and later: Objects/locations.md, InternalDocs/code_objects.md */
 };
 
 /* Where an instance's attributes are. */
 enum py_attrs {
+	PY_ATTRS_DICT,	 /* to 3.10: in a dict at tp_dictoffset */
 	PY_ATTRS_PAIR,	 /* 3.11: four words before it a pointer to values, three to a dict */
 	PY_ATTRS_TAGGED, /* 3.12: three words before it one of the two; values less 1 */
 	PY_ATTRS_INLINE, /* 3.13 on: three words before it a dict, or none and values behind it */
@@ -44,18 +47,24 @@ struct py_offsets {
 	uint8_t lines;	      /* enum py_lines */
 	uint8_t code_tag;     /* bits to clear in a frame's code pointer (3.14: _PyStackRef) */
 	bool prev_instr;      /* frame.instr is one instruction behind (3.11, 3.12) */
-	bool raising_type;    /* tstate.raising is a type, not an instance (3.11) */
+	bool raising_type;    /* tstate.raising is a type, not an instance (to 3.11) */
 	uint8_t owner_shim;   /* frame owners from here on are not Python's own frames */
 	uint8_t owner_last;   /* the largest value of enum _frameowner */
 	uint8_t attrs;	      /* enum py_attrs */
 	uint8_t int_shift;    /* see integer.tag */
+	/*
+	 * To 3.10 a frame is a PyFrameObject, and its instr is an int that counts units of so
+	 * many bytes from the start of its code; -1: not begun.  0: instr is a pointer.
+	 */
+	uint8_t lasti_unit;
 
 	struct {
 		uint32_t size, interpreters_head;
-		uint32_t gil; /* struct _gil_runtime_state inside the runtime (3.11) */
+		uint32_t gil;		/* struct _gil_runtime_state inside the runtime (to 3.11) */
+		uint32_t gc_collecting; /* 3.7, 3.8; later of each interpreter */
 	} runtime;
 	struct {
-		uint32_t size, next, id, threads_head, gc_collecting, modules;
+		uint32_t size, next, id, threads_head, gc_collecting, modules, sysdict;
 		uint32_t gil; /* a pointer to struct _gil_runtime_state (3.12 and later) */
 		uint32_t code_generation; /* counts freed code objects (3.14 and later) */
 	} interp;
@@ -64,6 +73,8 @@ struct py_offsets {
 	} gil;
 	struct {
 		uint32_t size, next, interp, thread_id, native_thread_id, raising, exc_info;
+		uint32_t raising_value, raising_traceback; /* beside the type (to 3.11) */
+		uint32_t handled, handled_traceback;	   /* in place of exc_info (3.6) */
 		uint32_t datastack_chunk, datastack_top;
 		uint32_t frame; /* the current frame, or the _PyCFrame that points to it */
 	} tstate;
@@ -76,11 +87,13 @@ struct py_offsets {
 	} exc_item;
 	struct {
 		uint32_t size, code, previous, instr, owner;
-		uint32_t is_entry; /* 3.11: first frame of its C evaluation loop */
+		uint32_t is_entry;  /* 3.11: first frame of its C evaluation loop */
+		uint32_t generator; /* to 3.10: the generator it belongs to; then it has no owner */
 	} frame;
 	struct {
 		uint32_t size, filename, name, qualname, linetable, first_line, first_traceable;
 		uint32_t bytecode; /* co_code_adaptive: the instructions, to the end */
+		uint32_t bytes;	   /* to 3.10: a bytes object with the instructions instead */
 	} code;
 	struct {
 		uint32_t length, state, ascii_size, compact_size;
@@ -92,7 +105,7 @@ struct py_offsets {
 		uint32_t type, var_size;
 	} object;
 	struct {
-		uint32_t name, basicsize, flags, cached_keys;
+		uint32_t name, basicsize, flags, dictoffset, cached_keys;
 	} type;
 	struct {
 		uint32_t tag, digits; /* tag: the number of digits << int_shift, and a sign */
@@ -102,6 +115,7 @@ struct py_offsets {
 	} dict;
 	struct {
 		uint32_t log2_index_bytes, kind, nentries, indices;
+		uint32_t size; /* to 3.10, in entries: says how wide the indices are */
 	} keys;
 	struct {
 		uint32_t values;
@@ -153,6 +167,8 @@ struct err *py_offsets_check(const struct py_offsets *off) MUST_CHECK;
 /* How much of a thread state, or of a frame, must be copied to have every field. */
 uint32_t py_offsets_tstate_span(const struct py_offsets *off);
 uint32_t py_offsets_frame_span(const struct py_offsets *off);
+/* The same of a code object, without its instructions. */
+uint32_t py_offsets_code_span(const struct py_offsets *off);
 
 /* The integer at @offset of a loaded structure; 0 if the version has no such field. */
 static inline uint64_t py_field(struct obj *o, uint32_t offset, uint32_t size)

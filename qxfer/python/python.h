@@ -4,7 +4,7 @@
  * is doing, from its memory alone.
  *
  * The inferior should be stopped: then the stacks are exact.  Nothing is ever
- * written to it.  Served are 3.11 to 3.15 (see offsets_table.c); a newer version
+ * written to it.  Served are 3.6 to 3.15 (see offsets_table.c); a newer version
  * is tried by the offsets it describes itself and marked unverified.
  */
 #ifndef QXFER_PYTHON_PYTHON_H
@@ -39,7 +39,7 @@ struct py_position {
 struct py_code;
 
 struct py_frame {
-	uint64_t addr;			    /* of the _PyInterpreterFrame */
+	uint64_t addr;			    /* of the _PyInterpreterFrame; to 3.10 PyFrameObject */
 	uint64_t code_addr;		    /* of the PyCodeObject */
 	uint64_t instr;			    /* its instruction pointer, as the version keeps it */
 	const char *name, *qualname, *file; /* UTF-8, never NULL; "<corrupt: why>" if unreadable */
@@ -49,9 +49,10 @@ struct py_frame {
 	uint64_t c_frame; /* an address in the C frame of the loop that runs it; 0: not known */
 	uint32_t depth;	  /* 0: innermost of its tid, whatever the state; see py_thread.merged */
 	enum py_owner owner;
-	bool entry;	 /* called by C: C frames lie between this one and the next */
-	bool incomplete; /* its function has not begun; locals are not set up */
+	bool entry;	 /* called by C: C frames lie between this one and the next; all to 3.10 */
+	bool incomplete; /* its function has not begun; locals are not set up.  Not to 3.10 */
 	bool corrupt;	 /* the code object could not be read */
+	bool qualified;	 /* qualname is not just name, which it is to 3.10 */
 };
 
 struct py_thread {
@@ -80,7 +81,7 @@ struct py_interp {
 };
 
 struct py_snapshot {
-	uint64_t runtime;     /* address of _PyRuntime */
+	uint64_t runtime;     /* address of _PyRuntime; 3.6: of interp_head */
 	uint32_t version_hex; /* PY_VERSION_HEX of the inferior's Python */
 	char version[24];     /* "3.13.0", "3.15.0rc1", or "3.12" if only that is known */
 	bool verified;	      /* this version was tested; false: it is newer */

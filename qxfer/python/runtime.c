@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "qxfer/python/lookup.h"
 #include "stub/base/image.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -11,6 +12,10 @@
 #define SCAN_MAX   (256ull << 20) /* bytes searched for a cookie */
 #define WORDS_MAX  (64ull << 20)  /* bytes searched word by word */
 #define SCAN_BLOCK 65536ull
+
+#define VERSION_DEBUG 0x030d0000u /* from here on there are _Py_DebugOffsets */
+#define INTERPS_MAX   256u
+#define NEAR	      16u /* words */
 
 struct finder {
 	const struct space *s;
@@ -52,12 +57,13 @@ static bool read_ptr(struct mem *m, uint64_t addr, uint64_t *ret)
 /* The runtime's first interpreter has a thread that says it belongs to it. */
 static enum verdict judge(struct mem *m, uint64_t addr, const struct py_offsets *off)
 {
-	uint64_t interp, id, thread, back;
+	uint64_t interp, id = 0, thread, back;
 	if (!read_ptr(m, addr + off->runtime.interpreters_head, &interp))
 		return BOGUS;
 	if (!interp)
 		return NOT_READY;
-	if (interp % 8 || !read_ptr(m, interp + off->interp.id, &id) ||
+	if (interp % 8 ||
+	    (off->interp.id != PY_NONE && !read_ptr(m, interp + off->interp.id, &id)) ||
 	    !read_ptr(m, interp + off->interp.threads_head, &thread) || (int64_t)id < 0 ||
 	    (int64_t)id > INT32_MAX)
 		return BOGUS;
@@ -76,10 +82,34 @@ static void refuse(struct finder *f, struct err *err)
 		f->refused = err;
 }
 
-static bool accept(struct finder *f, uint64_t addr, const struct py_offsets *off,
-		   const struct py_runtime *as)
+/*
+ * What was found by a row, without knowing the version, against sys.hexversion.  The
+ * layouts to 3.10 are so alike that without that nothing is sure.
+ */
+static enum verdict confirm(struct mem *m, uint64_t addr, struct py_offsets *off,
+			    struct py_runtime *as)
 {
+	const struct py_peek peek = { m, off };
+	uint64_t interp;
+	uint32_t version = 0;
+	if (read_ptr(m, addr + off->runtime.interpreters_head, &interp))
+		version = py_peek_version(&peek, interp);
+	if (!version)
+		return off->lasti_unit ? NOT_READY : GOOD;
+	if (PY_MINOR(version) != PY_MINOR(off->version_hex))
+		return BOGUS;
+	as->exact = true;
+	off->version_hex = version;
+	return GOOD;
+}
+
+static bool accept(struct finder *f, uint64_t addr, const struct py_offsets *row,
+		   struct py_runtime *as)
+{
+	struct py_offsets own = *row, *off = &own;
 	enum verdict v = judge(f->s->mem, addr, off);
+	if (v == GOOD && !as->exact)
+		v = confirm(f->s->mem, addr, off, as);
 	if (v == NOT_READY) {
 		f->later = true;
 		refuse(f, err_new(ERR_NOT_FOUND, "Python has not started its first thread yet"));
@@ -92,19 +122,25 @@ static bool accept(struct finder *f, uint64_t addr, const struct py_offsets *off
 	return true;
 }
 
+/* A runtime at @addr by @row, whose version's point release is not known. */
+static bool try_row(struct finder *f, uint64_t addr, const struct py_offsets *row, enum py_way way)
+{
+	struct py_runtime as = { .way = way, .verified = true };
+	return row->version_hex < VERSION_DEBUG && accept(f, addr, row, &as);
+}
+
 /* By the row for @version_hex; 0: whichever row of a version without debug offsets fits. */
 static bool try_rows(struct finder *f, uint64_t addr, uint32_t version_hex, struct py_runtime *as)
 {
 	for (size_t i = 0; i < py_offsets_rows; i++) {
 		const struct py_offsets *row = &py_offsets_table[i];
-		if (version_hex ? row != py_offsets_find(version_hex, PY_BUILD_GIL)
-				: row->version_hex >= 0x030d0000)
+		if (!version_hex && try_row(f, addr, row, as->way))
+			return true;
+		if (!version_hex || row != py_offsets_find(version_hex, PY_BUILD_GIL))
 			continue;
 		struct py_offsets off = *row;
 		as->verified = true;
-		as->exact = version_hex != 0;
-		if (version_hex)
-			off.version_hex = version_hex;
+		off.version_hex = version_hex;
 		if (accept(f, addr, &off, as))
 			return true;
 	}
@@ -158,16 +194,12 @@ static bool try_symbol(struct finder *f, struct image *img, find_symbol find, en
 	if (!find(img, "_PyRuntime", &runtime))
 		return false;
 	/* Py_Version came with 3.11. */
-	if (!find(img, "Py_Version", &version)) {
-		refuse(f, err_new(ERR_BAD_DATA, "a Python older than 3.11 is not supported"));
-		return false;
-	}
-	return try_runtime(f, runtime.addr, read_version(f, &version), way);
-}
-
-static bool try_dynsym(struct finder *f, struct image *img)
-{
-	return try_symbol(f, img, image_find_dynamic, PY_BY_DYNSYM);
+	bool known = find(img, "Py_Version", &version);
+	if (try_runtime(f, runtime.addr, known ? read_version(f, &version) : 0, way))
+		return true;
+	refuse(f, err_new(ERR_BAD_DATA, "the Python at 0x%llx is not laid out as expected",
+			  (unsigned long long)runtime.addr));
+	return false;
 }
 
 static bool try_symtab(struct finder *f, struct image *img)
@@ -186,11 +218,54 @@ static bool try_section(struct finder *f, struct image *img)
 static bool try_head(struct finder *f, uint64_t head)
 {
 	for (size_t i = 0; i < py_offsets_rows; i++) {
-		uint32_t at = py_offsets_table[i].runtime.interpreters_head;
-		if (try_runtime(f, head - at, 0, PY_BY_CODE))
+		const struct py_offsets *row = &py_offsets_table[i];
+		uint64_t addr = head - row->runtime.interpreters_head;
+		if (row->version_hex < VERSION_DEBUG ? try_row(f, addr, row, PY_BY_CODE)
+						     : try_runtime(f, addr, 0, PY_BY_CODE))
 			return true;
 	}
 	return false;
+}
+
+static bool find_any(struct image *img, const char *name, struct image_symbol *ret)
+{
+	return image_find_dynamic(img, name, ret) || image_find_static(img, name, ret);
+}
+
+/*
+ * The static int "collecting" of 3.6, which PyGC_Collect() asks before anything else:
+ *	mov D(%rip),%reg		with a prefix perhaps
+ *	cmpl $0,D(%rip)
+ */
+static uint64_t find_collecting(struct finder *f, struct image *img)
+{
+	struct image_symbol fn;
+	uint8_t code[40];
+	int32_t disp;
+	if (!find_any(img, "PyGC_Collect", &fn) ||
+	    mem_read_some(f->s->mem, fn.addr, code, sizeof(code)) != sizeof(code))
+		return 0;
+	for (size_t i = 0; i + 7 <= sizeof(code); i++) {
+		bool is_mov = code[i] == 0x8b && (code[i + 1] & 0xc7) == 0x05;
+		bool is_cmp = code[i] == 0x83 && code[i + 1] == 0x3d;
+		memcpy(&disp, code + i + 2, sizeof(disp));
+		uint64_t at = fn.addr + i + (is_cmp ? 7 : 6) + (uint64_t)(int64_t)disp;
+		const struct map *m = is_mov || is_cmp ? maps_find(f->s->maps, at) : NULL;
+		if (m && m->prot & MAP_W && at % 4 == 0)
+			return at;
+	}
+	return 0;
+}
+
+/* What 3.6 keeps outside of any structure. */
+static void find_variables(struct finder *f, struct image *img)
+{
+	struct image_symbol current;
+	if (f->ret->off.runtime.gil != PY_NONE || f->ret->off.interp.gil != PY_NONE)
+		return;
+	if (find_any(img, "_PyThreadState_Current", &current))
+		f->ret->current = current.addr;
+	f->ret->gc_collecting = find_collecting(f, img);
 }
 
 /*
@@ -208,8 +283,7 @@ static bool try_code(struct finder *f, struct image *img)
 	int32_t disp;
 	uint64_t runtime;
 
-	if (!image_find_dynamic(img, "PyInterpreterState_Head", &fn) &&
-	    !image_find_static(img, "PyInterpreterState_Head", &fn))
+	if (!find_any(img, "PyInterpreterState_Head", &fn))
 		return false;
 	if (mem_read_some(f->s->mem, fn.addr, code, sizeof(code)) != sizeof(code))
 		return false;
@@ -219,11 +293,25 @@ static bool try_code(struct finder *f, struct image *img)
 	memcpy(&disp, code + i + 3, sizeof(disp));
 	i += 7;
 	uint64_t at = fn.addr + i + (uint64_t)(int64_t)disp;
-	if (code[i] == 0xc3)
-		return try_head(f, at);
+	if (code[i] == 0xc3) {
+		bool found = try_head(f, at);
+		if (found)
+			find_variables(f, img);
+		return found;
+	}
 	return code[i] == 0x48 && code[i + 1] == 0x8b &&
 	       (code[i + 2] == 0x40 || code[i + 2] == 0x80) && read_ptr(f->s->mem, at, &runtime) &&
 	       try_runtime(f, runtime, 0, PY_BY_CODE);
+}
+
+/* Before 3.7 there was no _PyRuntime, but this to know a Python by. */
+static bool try_dynsym(struct finder *f, struct image *img)
+{
+	struct image_symbol current;
+	if (try_symbol(f, img, image_find_dynamic, PY_BY_DYNSYM))
+		return true;
+	return !f->refused && image_find_dynamic(img, "_PyThreadState_Current", &current) &&
+	       try_code(f, img);
 }
 
 static bool may_be_python(const struct space *s, const struct map *m)
@@ -370,20 +458,62 @@ static bool has_live_thread(const struct space *s, uint64_t interp, const struct
 	return false;
 }
 
-/* interpreters.head and interpreters.main are neighbours; mostly they are equal. */
+/* How many interpreters a list has that begins with @interp and has a live thread. */
+static unsigned int count_interps(const struct space *s, uint64_t interp,
+				  const struct py_offsets *off)
+{
+	bool alive = false;
+	unsigned int n = 0;
+	while (n < INTERPS_MAX && in_writable(s, interp)) {
+		alive |= has_live_thread(s, interp, off);
+		n++;
+		if (!read_ptr(s->mem, interp + off->interp.next, &interp))
+			return 0;
+	}
+	return alive && !interp ? n : 0;
+}
+
+/*
+ * 3.6 has the list's head (interp_head) and a pointer to the main interpreter, which ends
+ * it (autoInterpreterState), among the same file's variables; other modules may have one
+ * such pointer.  Of word @i and its neighbours the one with the longest list.
+ */
+static bool find_head(const struct space *s, const uint64_t *word, size_t n, size_t i,
+		      const struct py_offsets *off, size_t *ret)
+{
+	unsigned int most = 0, hits = 0;
+	for (size_t k = i > NEAR ? i - NEAR : 0; k < n && k <= i + NEAR; k++) {
+		unsigned int count = count_interps(s, word[k], off);
+		hits += count > 0;
+		if (count <= most)
+			continue;
+		*ret = k;
+		most = count;
+	}
+	return hits >= 2;
+}
+
+/*
+ * From 3.7 on interpreters.head and interpreters.main are neighbours; mostly they are
+ * equal.
+ */
 static bool try_interps(struct finder *f, uint64_t addr, const uint64_t *word, size_t n)
 {
 	const struct space *s = f->s;
 	for (size_t i = 0; i + 1 < n; i++) {
-		if (!word[i] || !word[i + 1] || !in_writable(s, word[i]) ||
-		    !in_writable(s, word[i + 1]))
+		if (!word[i] || !in_writable(s, word[i]))
 			continue;
 		for (size_t r = 0; r < py_offsets_rows; r++) {
 			const struct py_offsets *row = &py_offsets_table[r];
-			uint64_t runtime = addr + 8 * i - row->runtime.interpreters_head;
-			struct py_runtime as = { .way = PY_BY_THREADS, .verified = true };
-			if (row->version_hex < 0x030d0000 && has_live_thread(s, word[i + 1], row) &&
-			    accept(f, runtime, row, &as))
+			uint32_t head = row->runtime.interpreters_head;
+			uint64_t main = head ? word[i + 1] : word[i];
+			if (row->version_hex >= VERSION_DEBUG || !main || !in_writable(s, main) ||
+			    !has_live_thread(s, main, row))
+				continue;
+			size_t at = i;
+			if (!head && !find_head(s, word, n, i, row, &at))
+				continue;
+			if (try_row(f, addr + 8 * at - head, row, PY_BY_THREADS))
 				return true;
 		}
 	}

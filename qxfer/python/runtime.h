@@ -12,9 +12,10 @@
 #include "stub/base/space.h"
 
 enum py_way {
-	PY_BY_DYNSYM = 1 << 0,	/* _PyRuntime among the dynamic symbols: memory only */
+	PY_BY_DYNSYM =
+		1 << 0, /* _PyRuntime (3.7 and later) among the dynamic symbols: memory only */
 	PY_BY_SYMTAB = 1 << 1,	/* _PyRuntime in the file's .symtab */
-	PY_BY_SECTION = 1 << 2, /* the file's section .PyRuntime (3.11 and later) */
+	PY_BY_SECTION = 1 << 2, /* the file's section .PyRuntime (3.10 and later) */
 	PY_BY_CODE = 1 << 3,	/* the address that PyInterpreterState_Head() loads from */
 	PY_BY_COOKIE = 1 << 4,	/* "xdebugpy" in a file's writable segment (3.13 and later) */
 	PY_BY_THREADS = 1 << 5, /* a thread state whose ident is a live thread pointer (to 3.12) */
@@ -22,11 +23,14 @@ enum py_way {
 };
 
 struct py_runtime {
-	uint64_t addr;
+	uint64_t addr; /* of _PyRuntime; 3.6: of interp_head */
 	enum py_way way;
 	bool verified;
 	bool exact; /* off.version_hex is the inferior's own, not just its row's */
 	struct py_offsets off;
+	/* 3.6, which keeps these in variables of their own; 0: not found. */
+	uint64_t current;	/* of a pointer to the thread state that holds the GIL */
+	uint64_t gc_collecting; /* of an int */
 };
 
 /*

@@ -2,8 +2,9 @@
 /*
  * Interpreters and threads, and what is kept from one stop to the next.
  *
- * CPython 3.11 to 3.15, Include/internal/pycore_interp.h (3.14 on:
- * pycore_interp_structs.h), Include/cpython/pystate.h, pycore_gil.h.
+ * CPython 3.6 to 3.15, Include/internal/pycore_interp.h (3.14 on:
+ * pycore_interp_structs.h), Include/cpython/pystate.h, pycore_gil.h; 3.6:
+ * Include/pystate.h, Python/ceval_gil.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,6 +155,9 @@ static void read_exceptions(struct py_walker *w, struct obj *ts, struct py_threa
 	if (raising)
 		thread->raising =
 			off->raising_type ? type_name(w, raising) : object_type_name(w, raising);
+	uint64_t handled = py_field(ts, off->tstate.handled, 8);
+	if (handled)
+		thread->handling = object_type_name(w, handled);
 	if (off->exc_item.value != PY_NONE && off->exc_item.previous != PY_NONE)
 		thread->handling = handled_exception(w, py_field(ts, off->tstate.exc_info, 8));
 }
@@ -272,6 +276,8 @@ static uint64_t gil_address(struct py_walker *w, uint64_t interp)
 static void read_gil(struct py_walker *w, struct py_interp *in)
 {
 	uint64_t gil = gil_address(w, in->addr), holder;
+	if (w->py->rt.current && read_ptr(w->mem, w->py->rt.current, &holder))
+		in->gil_holder = holder;
 	if (!gil || w->off->gil.locked == PY_NONE || w->off->gil.last_holder == PY_NONE)
 		return;
 	/* -1: not yet made */
@@ -280,21 +286,38 @@ static void read_gil(struct py_walker *w, struct py_interp *in)
 		in->gil_holder = holder;
 }
 
+/* Whether a garbage collection runs; it belongs to all interpreters before 3.9. */
+static bool is_collecting(struct py_walker *w, uint64_t interp)
+{
+	const struct py_offsets *off = w->off;
+	uint64_t at = off->interp.gc_collecting != PY_NONE ? interp + off->interp.gc_collecting
+		      : off->runtime.gc_collecting != PY_NONE
+			      ? w->py->rt.addr + off->runtime.gc_collecting
+			      : w->py->rt.gc_collecting;
+	return at && read_int(w->mem, at) == 1;
+}
+
+/* 3.6 gives none: the first interpreter made, which is the last of the list, is the main one. */
+static void number_interps(struct py_snapshot *snap, const struct py_offsets *off)
+{
+	for (size_t i = 0; off->interp.id == PY_NONE && i < snap->ninterps; i++)
+		snap->interps[i].id = (int64_t)(snap->ninterps - 1 - i);
+}
+
 static struct err *append_interp(struct py_walker *w, uint64_t addr, uint64_t *next)
 {
 	struct py_snapshot *snap = &w->py->snap;
 	const struct py_offsets *off = w->off;
 	struct py_interp in = { .addr = addr };
-	uint64_t id;
+	uint64_t id = 0;
 
 	struct err *err = mem_ptr(w->mem, addr + off->interp.next, next);
-	if (!err)
+	if (!err && off->interp.id != PY_NONE)
 		err = mem_ptr(w->mem, addr + off->interp.id, &id);
 	if (err)
 		return err;
 	in.id = (int64_t)id;
-	if (off->interp.gc_collecting != PY_NONE)
-		in.gc = read_int(w->mem, addr + off->interp.gc_collecting) == 1;
+	in.gc = is_collecting(w, addr);
 	read_gil(w, &in);
 	err = py_array_grow((void **)&snap->interps, snap->ninterps, &w->py->interps_cap,
 			    sizeof(*snap->interps));
@@ -468,6 +491,7 @@ static struct err *take_snapshot(struct py_walker *w)
 	if (err && !(snap->corrupt = py_reason(w, err)))
 		return &err_nomem;
 	refresh_codes(w);
+	number_interps(snap, w->off);
 	for (size_t i = 0; i < snap->ninterps; i++) {
 		err = read_interp_threads(w, &snap->interps[i]);
 		if (err)

@@ -6,6 +6,7 @@
 #define QXFER_PYTHON_STATE_H
 
 #include "qxfer/python/code.h"
+#include "qxfer/python/lookup.h"
 #include "qxfer/python/python.h"
 #include "qxfer/python/runtime.h"
 
@@ -13,13 +14,6 @@
 struct py_tp {
 	uint64_t tp;
 	pid_t tid;
-};
-
-/* Where in a dict a key was found last. */
-struct py_lookup {
-	uint64_t keys; /* of this table, when it had n entries */
-	size_t n, index;
-	bool found;
 };
 
 struct py_names {
@@ -69,7 +63,7 @@ struct py_walker {
 struct py_raw_frame {
 	uint64_t code, previous, instr;
 	unsigned int owner;
-	bool is_entry; /* 3.11 */
+	bool is_entry; /* to 3.11 */
 };
 
 /*

@@ -6,7 +6,7 @@
 /* A str longer than this is taken for garbage: no memory could hold it. */
 #define LENGTH_MAX (1ull << 40)
 
-/* struct PyASCIIObject.state, the same bits in every GIL build from 3.11 on. */
+/* struct PyASCIIObject.state, the same bits in every GIL build from 3.6 on. */
 #define STATE_KIND(s)	 ((s) >> 2 & 7)
 #define STATE_COMPACT(s) ((s) >> 5 & 1)
 #define STATE_ASCII(s)	 ((s) >> 6 & 1)

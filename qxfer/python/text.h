@@ -7,7 +7,7 @@
  * repr() would: control characters as \n or \x1b, lone surrogates as \udc80,
  * and the two code points XML has no place for as \ufffe and \uffff.  A
  * backslash itself stays as it is.  Values beyond U+10FFFF become U+FFFD.
- * Unicode layout: CPython Include/cpython/unicodeobject.h, 3.11 to 3.15.
+ * Unicode layout: CPython Include/cpython/unicodeobject.h, 3.6 to 3.15.
  */
 #ifndef QXFER_PYTHON_TEXT_H
 #define QXFER_PYTHON_TEXT_H

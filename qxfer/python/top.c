@@ -8,7 +8,8 @@
  * shows a chain that does not hold together: a new frame with the link of whatever
  * lay there before, a generator already unlinked but still current, a _PyCFrame
  * not filled in yet.  Seen with gcc: about one stop in 5,000 of a program that does
- * nothing but call, with 3.11 and 3.12; none in 3.13 and later.
+ * nothing but call, with 3.11 and 3.12; none in 3.13 and later.  To 3.10 one store
+ * enters a frame that is complete by then, and one leaves it.
  *
  * What does hold: each evaluation loop's first frame points to the frame that was
  * current when the loop was entered (3.11, 3.12), or every chain ends in a shim of
@@ -36,7 +37,8 @@ static bool has_cframes(const struct py_walker *w)
 bool py_top_is_whole(const struct py_walker *w, const struct py_top *top,
 		     const struct py_chain *chain)
 {
-	if (!top->frame || chain->cut)
+	/* To 3.10 one store enters a frame, which is complete then, and one leaves it. */
+	if (!top->frame || chain->cut || w->off->lasti_unit)
 		return true;
 	if (!has_cframes(w))
 		return !chain->damaged && chain->shim_last;

@@ -47,7 +47,11 @@ def _(t, python):
     for stack in stacks:
         thread = found.pop(stack["tid"])
         t.equal(thread["name"], stack["name"], "the thread's name")
-        t.equal(told(thread, "qualname"), told(stack, "qualname"), "the stack of %s" % stack["name"])
+        if python.version >= (3, 11):
+            t.equal(told(thread, "qualname"), told(stack, "qualname"),
+                    "the stack of %s" % stack["name"])
+        else:
+            t.check(not any("qualname" in f for f in thread["frames"]), "a made up qualname")
         t.equal(told(thread), told(stack), "the stack of %s" % stack["name"])
         t.check("corrupt" not in thread, thread.get("corrupt"))
         t.equal(thread["frames"][-1]["entry"], True, "the outermost frame was called by C")
@@ -84,12 +88,17 @@ def _(t, python):
         done = run(t, tool(t, "walk"), "-w", 1 << i, program.pid)
         m = re.match(r"(0x[0-9a-f]+) by (.*)", done.stderr.decode())
         if m:
-            t.equal(m[2], way, "the way")
-            found[way] = m[1]
+            # Without a _PyRuntime the other symbols lead to the code (3.6).
+            t.equal(m[2], WAYS[3] if i == 0 and python.version < (3, 7) else way, "the way")
+            found[m[2]] = m[1]
         t.equal(done.stdout.decode().count("Thread "), len(stacks) if m else 0, "threads by " + way)
     old = python.version < (3, 13)
     expected = set(WAYS) - {"cookie of _Py_DebugOffsets" if old else "thread pointers"}
-    if python.stripped:
+    if python.stripped or python.version < (3, 7):
         expected.discard("symbol _PyRuntime")
+    if python.version < (3, 10):
+        expected.discard("section .PyRuntime")
+    if python.version < (3, 7):
+        expected.discard("dynamic symbol _PyRuntime")
     t.check(expected <= set(found), "missing: %s" % (expected - set(found)))
     t.equal(len(set(found.values())), 1, "the addresses: %s" % found)

@@ -40,7 +40,7 @@ def thread_numbers(text):
             re.finditer(r"^[* ]\s*(\d+)\s+Thread (?:\d+\.)?(\d+)", text, re.M)}
 
 
-@case("info threads names each thread's Python function", python=zoo.pythons, gdb=zoo.gdbs)
+@case("info threads names each thread's Python function", python=zoo.recent, gdb=zoo.gdbs)
 def _(t, python, gdb):
     program, stacks = blocked_program(t, python)
     out = t.gdb(gdb, t.serve(pid=program.pid), "info threads")
@@ -70,7 +70,7 @@ def _(t, python, gdb):
     t.untouched(program.pid)
 
 
-@case("monitor py-bt all tells every stack at once", python=zoo.pythons)
+@case("monitor py-bt all tells every stack at once", python=zoo.recent)
 def _(t, python):
     program, stacks = blocked_program(t, python)
     out = t.gdb(zoo.gdbs()[0], t.serve(pid=program.pid), "monitor py-bt all")
@@ -95,7 +95,7 @@ def _(t, gdb):
                 "thread apply all")
 
 
-@case("archerfish stacks needs no debugger", python=zoo.pythons)
+@case("archerfish stacks needs no debugger", python=zoo.recent)
 def _(t, python):
     program, stacks = blocked_program(t, python)
     printer = t.archerfish("stacks", program.pid)

@@ -67,7 +67,7 @@ static const struct call {
 	{ "through_c", 54, 55, "key", VIA_C },
 	{ "making", 64, 66, "Made.__init__", ANY },
 	{ "making", 64, 66, "making.<locals>.<listcomp>", NO_C },
-	{ "making.<locals>.<listcomp>", 65, 65, "Made.__init__", ANY },
+	{ "making.<locals>.<listcomp>", 65, 66, "Made.__init__", ANY }, /* 66: to 3.7 */
 	{ "Made.__init__", 60, 60, "c", NO_C },
 	{ "closing", 74, 74, "closing.<locals>.inner", NO_C },
 	{ "closing.<locals>.inner", 73, 73, "a", NO_C },
@@ -116,34 +116,53 @@ static bool is_ours(const struct py_frame *f)
 	return strcmp(slash ? slash + 1 : f->file, "chain.py") == 0;
 }
 
-static bool same(const char *a, const char *b)
+/* To 3.10 code objects know no qualified names, and each frame has a C frame of its own. */
+#define VERSION_QUALIFIED 0x030b0000u
+
+/* Whether the table's @name, NULL for other files' functions, means @f's function. */
+static bool is_called(const struct py_snapshot *snap, const struct py_frame *f, const char *name)
 {
-	return a == b || (a && b && strcmp(a, b) == 0);
+	if (!name || !is_ours(f))
+		return !name && !is_ours(f);
+	const char *dot = strrchr(name, '.');
+	if (snap->version_hex < VERSION_QUALIFIED && dot)
+		name = dot + 1;
+	return strcmp(name, f->qualname) == 0;
 }
 
-static const char *check_call(const struct py_frame *caller, const struct py_frame *callee)
+static bool is_right_about_c(const struct py_snapshot *snap, const struct call *c,
+			     const struct py_frame *callee)
 {
-	const char *from = is_ours(caller) ? caller->qualname : NULL;
-	const char *to = is_ours(callee) ? callee->qualname : NULL;
+	if (snap->version_hex < VERSION_QUALIFIED)
+		return callee->entry;
+	if (c->boundary == ANY || callee->entry == (c->boundary == VIA_C))
+		return true;
+	/* A coroutine is made, without C, before it is sent anything. */
+	return c->boundary == VIA_C && callee->incomplete;
+}
+
+static const char *check_call(const struct py_snapshot *snap, const struct py_frame *caller,
+			      const struct py_frame *callee)
+{
+	bool from = is_ours(caller), to = is_ours(callee);
 	if (!from && !to)
 		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
 		const struct call *c = &calls[i];
-		if (!same(c->caller, from) || !same(c->callee, to))
+		if (!is_called(snap, caller, c->caller) || !is_called(snap, callee, c->callee))
 			continue;
 		if (from && (caller->pos.line < c->first || caller->pos.line > c->last))
 			continue;
-		/* A coroutine is made, without C, before it is sent anything. */
-		if (c->boundary != ANY && callee->entry != (c->boundary == VIA_C) &&
-		    !(c->boundary == VIA_C && callee->incomplete))
-			return "wrong about C between caller and callee";
-		return NULL;
+		return is_right_about_c(snap, c, callee)
+			       ? NULL
+			       : "wrong about C between caller and callee";
 	}
 	return "no such call";
 }
 
 /* Of the innermost frame: a line of its function. */
-static const char *check_top(const struct py_frame *f, struct tally *tally)
+static const char *check_top(const struct py_snapshot *snap, const struct py_frame *f,
+			     struct tally *tally)
 {
 	tally->incomplete += f->incomplete;
 	if (f->pos.line < 0) {
@@ -151,7 +170,7 @@ static const char *check_top(const struct py_frame *f, struct tally *tally)
 		return NULL;
 	}
 	for (size_t i = 0; is_ours(f) && i < ARRAY_SIZE(functions); i++)
-		if (strcmp(functions[i].name, f->qualname) == 0)
+		if (is_called(snap, f, functions[i].name))
 			return f->pos.line >= functions[i].first && f->pos.line <= functions[i].last
 				       ? NULL
 				       : "line outside of the function";
@@ -173,10 +192,10 @@ static const char *check_stack(const struct py_snapshot *snap, const struct py_t
 	count_place(tally, f);
 	if (n > tally->deepest)
 		tally->deepest = n;
-	const char *wrong = check_top(f, tally);
+	const char *wrong = check_top(snap, f, tally);
 	for (size_t i = 0; i + 1 < n && !wrong; i++)
 		wrong = f[i + 1].incomplete ? "a caller that has not begun"
-					    : check_call(&f[i + 1], &f[i]);
+					    : check_call(snap, &f[i + 1], &f[i]);
 	if (!wrong && is_ours(&f[n - 1]) && strcmp(f[n - 1].name, "<module>") != 0)
 		wrong = "ends too early";
 	return wrong;

@@ -11,7 +11,7 @@
 #include "qxfer/python.h"
 #include "tests/mem/recorded.h"
 
-#define RECORDINGS_MAX 16u
+#define RECORDINGS_MAX 64u
 #define DAMAGE_MAX     64u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);

@@ -28,6 +28,25 @@ GATE = threading.Lock()
 GATE.acquire()
 
 
+TIDS = {}
+
+if hasattr(threading, "get_native_id"):
+    Thread, get_native_id = threading.Thread, threading.get_native_id
+else:  # to 3.7
+    import ctypes
+
+    def get_native_id():
+        return ctypes.CDLL(None).syscall(186)
+
+    class Thread(threading.Thread):
+        def run(self):
+            TIDS[self.ident] = get_native_id()
+            super().run()
+
+run_coroutine = getattr(asyncio, "run", None) or (  # 3.6
+    lambda coroutine: asyncio.new_event_loop().run_until_complete(coroutine))
+
+
 def wait_lock():
     GATE.acquire()
 
@@ -147,7 +166,7 @@ async def branch():
 
 
 def coroutine():
-    asyncio.run(branch())
+    run_coroutine(branch())
 
 
 async def agen():
@@ -161,7 +180,7 @@ async def consume():
 
 
 def async_generator():
-    asyncio.run(consume())
+    run_coroutine(consume())
 
 
 async def tick():
@@ -169,7 +188,7 @@ async def tick():
 
 
 def event_loop():
-    asyncio.run(tick())
+    run_coroutine(tick())
 
 
 def sleeping():
@@ -260,14 +279,15 @@ def everything(skip):
         frames = frames_of(stacks.get(thread.ident))
         if thread is threading.current_thread():
             frames = frames[skip:]
-        found.append({"tid": thread.native_id, "name": thread.name, "frames": frames})
+        tid = TIDS.get(thread.ident, 0) if TIDS else thread.native_id
+        found.append({"tid": tid, "name": thread.name, "frames": frames})
     return sorted(found, key=lambda stack: stack["tid"])
 
 
 def blocked():
     """Whether the kernel has every other thread asleep."""
     for tid in os.listdir("/proc/self/task"):
-        if int(tid) != threading.get_native_id():
+        if int(tid) != get_native_id():
             with open("/proc/self/task/%s/stat" % tid) as f:
                 if f.read().rsplit(")", 1)[1].split()[0] != "S":
                     return False
@@ -288,9 +308,11 @@ def settle(path):
 
 def main():
     debuggable.allow()
+    if Thread is not threading.Thread:
+        TIDS[threading.get_ident()] = get_native_id()
     for i, shape in enumerate(SHAPES):
-        threading.Thread(target=shape, name="shape-%d" % i, daemon=True).start()
-    threading.Thread(target=imported, name="import", daemon=True).start()
+        Thread(target=shape, name="shape-%d" % i, daemon=True).start()
+    Thread(target=imported, name="import", daemon=True).start()
     settle(sys.argv[1]), GATE.acquire()  # one line: what settle saw of it stays true
 
 

@@ -33,8 +33,51 @@ static const struct {
 static struct py_position find(const void *bytes, size_t len, int32_t first, int32_t lasti)
 {
 	struct py_position p = { -1, -1, -1, -1 };
-	py_lines_find(bytes, len, first, lasti, &p);
+	py_lines_find(PY_LINES_LOCATIONS, bytes, len, first, lasti, &p);
 	return p;
+}
+
+static int32_t line_in(enum py_lines kind, const void *bytes, size_t len, int32_t lasti)
+{
+	struct py_position p = { -1, -1, -1, -1 };
+	bool found = py_lines_find(kind, bytes, len, 1, lasti, &p);
+	cr_expect_eq(found, p.line >= 0);
+	cr_expect_eq(p.column, -1);
+	return p.line;
+}
+
+/*
+ * def f(x):		# co_firstlineno 1
+ *     y = x; (400 bytes of it)
+ *     # 150 empty lines
+ *     return [x,
+ *             y]
+ */
+Test(python_code, lines_of_3_6_to_3_9_are_sums_of_steps)
+{
+	static const uint8_t bytes[] = { 0, 1, 255, 0, 145, 127, 0, 24, 2, 1, 2, 0xff };
+	static const int32_t lines[][2] = {
+		{ 0, 2 },     { 2, 2 },	    { 254, 2 },	  { 398, 2 },
+		{ 400, 153 }, { 402, 154 }, { 404, 153 }, { 4000, 153 }
+	};
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		cr_expect_eq(line_in(PY_LINES_LNOTAB, bytes, sizeof(bytes), lines[i][0]),
+			     lines[i][1], "at %d", lines[i][0]);
+	cr_expect_eq(line_in(PY_LINES_LNOTAB, bytes, sizeof(bytes), -1), -1);
+	cr_expect_eq(line_in(PY_LINES_LNOTAB, NULL, 0, 6), 1, "all on the first line");
+	cr_expect_eq(line_in(PY_LINES_LNOTAB, bytes, 3, 6), 2, "half a pair is none");
+}
+
+Test(python_code, lines_of_3_10_are_ranges_that_may_have_none)
+{
+	static const uint8_t bytes[] = { 4, 1, 254, 128, 6, 127, 0, 24, 2, 0xff };
+	static const int32_t lines[][2] = { { 0, 2 },	  { 2, 2 },	{ 4, -1 },    { 256, -1 },
+					    { 258, 129 }, { 262, 129 }, { 264, 152 }, { 266, -1 } };
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		cr_expect_eq(line_in(PY_LINES_RANGES, bytes, sizeof(bytes), lines[i][0]),
+			     lines[i][1], "at %d", lines[i][0]);
+	cr_expect_eq(line_in(PY_LINES_RANGES, bytes, sizeof(bytes), -1), -1);
+	cr_expect_eq(line_in(PY_LINES_RANGES, NULL, 0, 0), -1);
 }
 
 static void expect(struct py_position got, struct py_position want, int32_t lasti)

@@ -138,7 +138,7 @@ def main():
     parser.add_argument("--walk", required=True)
     parser.add_argument("-v", action="store_true", help="say what differs by design")
     args = parser.parse_args()
-    tools = zoo.pythons()
+    tools = zoo.recent()
     if not tools:
         print("no interpreter of 3.11 to 3.15 here", file=sys.stderr)
         return 77

@@ -21,7 +21,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ENTER = os.path.join(HERE, "enter.sh")
-SERVED = [(3, minor) for minor in range(11, 16)]  # the versions archerfish serves
+SERVED = [(3, minor) for minor in range(6, 16)]  # the versions archerfish serves
 
 
 def roots_dir():
@@ -99,21 +99,25 @@ def ask(command, pattern=r"(\d+\.\d+(?:\.\d+)?)\s*$"):
     return numbers(match.group(1)) if run.returncode == 0 and match else None
 
 
+def globs(folder, names):
+    return sorted(path for name in names for path in glob.glob(os.path.join(folder, name)))
+
+
 def candidates(program):
     """(kind, path, root) of each file that may be `program` ("python" or "gdb")."""
-    names = "python3.1[1-9]" if program == "python" else "gdb"
+    names = ("python3.[6-9]", "python3.1[0-9]") if program == "python" else ("gdb",)
     for folder in ("/usr/bin", "/usr/local/bin"):
-        for path in sorted(glob.glob(os.path.join(folder, names))):
+        for path in globs(folder, names):
             yield "host", path, None
     if program == "python":
         pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
-        for path in sorted(glob.glob(pyenv + "/versions/3.1[1-9].*/bin/python3")):
+        for path in globs(pyenv, ("versions/3.[6-9].*/bin/python3", "versions/3.1[0-9].*/bin/python3")):
             yield "pyenv", path, None
         for path in filter(None, os.environ.get("ARCHERFISH_PYTHONS", "").split(":")):
             yield "given", path, None
     for root in sorted(glob.glob(roots_dir() + "/*")):
         if os.geteuid() == 0 and os.path.exists(root + "/.archerfish-zoo"):
-            for path in sorted(glob.glob(root + "/usr/bin/" + names)):
+            for path in globs(root + "/usr/bin", names):
                 yield "root:" + os.path.basename(root), path[len(root):], root
 
 
@@ -133,6 +137,11 @@ def tools(program):
 
 def pythons():
     return tools("python")
+
+
+def recent():
+    """Those whose frames are not objects: enough for what does not depend on the version."""
+    return [tool for tool in pythons() if tool.version >= (3, 11)]
 
 
 def gdbs():
