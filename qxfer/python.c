@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "qxfer/python/locals.h"
-#include "qxfer/tree.h"
+#include "qxfer/python_exc.h"
 #include "rsp/threadid.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -177,8 +177,15 @@ static void put_frame(struct tree *t, const struct py_frame *f, size_t level, bo
 	tree_close(t);
 }
 
-static void put_thread(struct tree *t, const struct py_snapshot *snap, const struct py_thread *th,
-		       struct py_values *v)
+/* What goes into a document. */
+struct shown {
+	struct python *py;
+	const struct py_snapshot *snap;
+	struct py_values *locals;     /* NULL: not those */
+	struct py_values *exceptions; /* NULL: no thread has any */
+};
+
+static void put_thread(struct tree *t, const struct shown *s, const struct py_thread *th)
 {
 	tree_open(t, "thread");
 	if (th->tid)
@@ -194,10 +201,12 @@ static void put_thread(struct tree *t, const struct py_snapshot *snap, const str
 		tree_text(t, "raising", th->raising);
 	if (th->handling)
 		tree_text(t, "handling", th->handling);
+	if (s->exceptions && (th->raising || th->handling))
+		pydoc_put_exceptions(t, s->py, s->exceptions, th);
 	tree_list(t, "frames");
 	bool full = false;
 	for (size_t i = 0; i < th->nframes && !full; i++) {
-		put_frame(t, &snap->frames[th->first_frame + i], i, th->merged, v);
+		put_frame(t, &s->snap->frames[th->first_frame + i], i, th->merged, s->locals);
 		full = t->out->len > DOCUMENT_MAX;
 	}
 	tree_list_end(t);
@@ -205,8 +214,7 @@ static void put_thread(struct tree *t, const struct py_snapshot *snap, const str
 	tree_close(t);
 }
 
-static void put_interp(struct tree *t, const struct py_snapshot *snap, const struct py_interp *in,
-		       struct py_values *v)
+static void put_interp(struct tree *t, const struct shown *s, const struct py_interp *in)
 {
 	tree_open(t, "interpreter");
 	tree_int(t, "id", in->id);
@@ -214,14 +222,15 @@ static void put_interp(struct tree *t, const struct py_snapshot *snap, const str
 	tree_flag(t, "gc", in->gc);
 	tree_list(t, "threads");
 	for (size_t i = 0; i < in->nthreads; i++)
-		put_thread(t, snap, &snap->threads[in->first_thread + i], v);
+		put_thread(t, s, &s->snap->threads[in->first_thread + i]);
 	tree_list_end(t);
 	put_corrupt(t, in->corrupt);
 	tree_close(t);
 }
 
-static void put_document(struct tree *t, const struct py_snapshot *snap, struct py_values *v)
+static void put_document(struct tree *t, const struct shown *s)
 {
+	const struct py_snapshot *snap = s->snap;
 	tree_open(t, "python-frames");
 	tree_text(t, "version", "1.0");
 	tree_text(t, "python", snap->version);
@@ -232,10 +241,18 @@ static void put_document(struct tree *t, const struct py_snapshot *snap, struct 
 	tree_address(t, "runtime", snap->runtime);
 	tree_list(t, "interpreters");
 	for (size_t i = 0; i < snap->ninterps; i++)
-		put_interp(t, snap, &snap->interps[i], v);
+		put_interp(t, s, &snap->interps[i]);
 	tree_list_end(t);
 	put_corrupt(t, snap->corrupt);
 	tree_close(t);
+}
+
+static bool has_exceptions(const struct py_snapshot *snap)
+{
+	for (size_t i = 0; i < snap->nthreads; i++)
+		if (snap->threads[i].raising || snap->threads[i].handling)
+			return true;
+	return false;
 }
 
 struct err *python_frames_document(struct python *py, const struct space *s, const char *annex,
@@ -255,11 +272,21 @@ struct err *python_frames_document(struct python *py, const struct space *s, con
 	if (r.tid && !snap->nthreads)
 		return err_new(ERR_NOT_FOUND, "thread %d runs no Python", (int)r.tid);
 	struct py_values values = { 0 };
-	if (r.locals)
+	bool exceptions = has_exceptions(snap);
+	if (r.locals || exceptions)
 		err = python_values(py, s, NULL, &values);
+	if (err && !r.locals) {
+		err_drop(err); /* their types are told in any case */
+		exceptions = false;
+		err = NULL;
+	}
 	if (!err) {
+		const struct shown shown = { .py = py,
+					     .snap = snap,
+					     .locals = r.locals ? &values : NULL,
+					     .exceptions = exceptions ? &values : NULL };
 		tree_begin(&t, out, r.json, "python-frames SYSTEM \"python-frames.dtd\"");
-		put_document(&t, snap, r.locals ? &values : NULL);
+		put_document(&t, &shown);
 		tree_end(&t);
 	}
 	py_values_end(&values);

@@ -60,6 +60,10 @@ struct python_view {
 struct err *python_bt_text(const struct python_view *view, const char *args,
 			   struct buf *out) MUST_CHECK;
 
+/* `monitor py-exc': the thread's exceptions, with their tracebacks, as Python prints them. */
+struct err *python_exc_text(const struct python_view *view, const char *args,
+			    struct buf *out) MUST_CHECK;
+
 /*
  * `monitor py-locals ARGS': the variables of the frame, or of the one whose number
  * is ARGS (0 is the innermost), as "name = value".

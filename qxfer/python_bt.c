@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "qxfer/python_text.h"
+#include "qxfer/python_exc.h"
 
 struct bt_request {
 	bool all;
@@ -53,7 +53,8 @@ static struct err *parse_bt(const char *args, struct bt_request *r)
 }
 
 /* Of a thread with several states, all of them: together they are its Python stack. */
-static struct err *put_one(const struct pytext *w, const struct bt_request *r)
+static struct err *put_one(const struct pytext *w, const struct bt_request *r,
+			   const struct python_view *view)
 {
 	const struct py_thread **sorted = pytext_sort_threads(w->snap);
 	struct err *err = NULL;
@@ -67,6 +68,7 @@ static struct err *put_one(const struct pytext *w, const struct bt_request *r)
 		if (!found) {
 			pytext_put_doubt(w);
 			pytext_put_heading(w, &sorted[i], n, ":");
+			pytext_put_raised(w, view, &sorted[i], n);
 			buf_puts(w->out, "Traceback (most recent call first):\n");
 		}
 		err = pytext_put_stack(w, &sorted[i], n);
@@ -92,7 +94,29 @@ struct err *python_bt_text(const struct python_view *view, const char *args, str
 	if (!err)
 		err = pytext_want_values(&w, view->py, view->space, &values);
 	if (!err)
-		err = r.all ? pytext_put_all(&w) : put_one(&w, &r);
+		err = r.all ? pytext_put_all(&w) : put_one(&w, &r, view);
+	py_values_end(&values);
+	return err;
+}
+
+struct err *python_exc_text(const struct python_view *view, const char *args, struct buf *out)
+{
+	struct pytext w = { .style = PYTHON_LOCALS, .quotes = view->quotes, .out = out };
+	const struct py_walk walk = { .tid = view->tid };
+	struct py_values values = { 0 };
+	size_t start = out->len;
+	if (*args)
+		return err_new(ERR_UNSUPPORTED, "py-exc takes no argument");
+	struct err *err = python_walk(view->py, view->space, &walk, &w.snap);
+	if (!err && !w.snap->nthreads)
+		err = err_new(ERR_NOT_FOUND, "thread %d runs no Python", (int)view->tid);
+	if (!err)
+		err = pytext_want_values(&w, view->py, view->space, &values);
+	for (size_t i = 0; !err && i < w.snap->nthreads; i++)
+		err = pytext_put_exceptions(&w, view->py, &values, &w.snap->threads[i]);
+	if (!err && out->len == start)
+		buf_printf(out, "thread %d neither raises nor handles an exception\n",
+			   (int)view->tid);
 	py_values_end(&values);
 	return err;
 }

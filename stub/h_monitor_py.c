@@ -68,6 +68,11 @@ static struct err *run_py_bt(struct session *s, const char *args, struct buf *ou
 	return print_with_lines(s, args, out, python_bt_text);
 }
 
+static struct err *run_py_exc(struct session *s, const char *args, struct buf *out)
+{
+	return print_with_lines(s, args, out, python_exc_text);
+}
+
 static struct err *run_py_locals(struct session *s, const char *args, struct buf *out)
 {
 	struct python_view view;
@@ -242,6 +247,8 @@ static struct err *run_py_list(struct session *s, const char *args, struct buf *
 const struct monitor monitor_python[] = {
 	{ "py-bt", "[all|full|THREAD]",
 	  "Print the Python stack of the current thread, of all, or of one", true, run_py_bt },
+	{ "py-exc", "",
+	  "Print the exceptions being raised and handled, with tracebacks", true, run_py_exc },
 	{ "py-up", "[N]",
 	  "Go to an older Python frame", true, run_py_up },
 	{ "py-down", "[N]",

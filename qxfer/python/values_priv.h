@@ -65,6 +65,9 @@ void val_address(struct py_values *v, uint64_t addr);
 /* <Type at 0x..>, and the same for what has an inside. */
 struct err *val_put_opaque(struct py_values *v, uint64_t addr, const struct py_type *t);
 
+/* What follows appends to @out, as one value that is bounded as such. */
+void val_begin(struct py_values *v, struct buf *out);
+
 /* ---- values_type.c ---- */
 
 /* Lent until py_values_end(). */
@@ -111,6 +114,9 @@ struct err *val_put_str(struct py_values *v, uint64_t addr) MUST_CHECK;
 /* Whether the object is the str @text, which is ASCII. */
 bool val_str_is(struct py_values *v, uint64_t addr, const char *text);
 
+/* The character at @i of a str; false: it has none there, or is no str. */
+bool val_str_at(struct py_values *v, uint64_t addr, int64_t i, uint32_t *ret);
+
 /* Ranges of code points, sorted. */
 extern const struct py_unprintable {
 	uint32_t first, last;
@@ -133,6 +139,25 @@ struct err *val_attr(struct py_values *v, uint64_t addr, const struct py_type *t
  */
 struct err *val_attrs_open(struct py_values *v, uint64_t addr, const struct py_type *t,
 			   struct val_dict *ret, bool *has) MUST_CHECK;
+
+/* ---- values_exception.c ---- */
+
+struct val_exception {
+	uint64_t traceback, context, cause; /* 0: none */
+	bool suppress;			    /* the context, when shown */
+};
+
+struct err *val_exception(struct py_values *v, uint64_t addr, struct val_exception *ret) MUST_CHECK;
+/*
+ * What str() makes of an exception; where that is code of its class, its repr(), and
+ * *told is false.
+ */
+struct err *val_put_exception_text(struct py_values *v, uint64_t addr, bool *told) MUST_CHECK;
+/* The same of one that is to be made: of its class @t and what it will be made of. */
+struct err *val_put_unmade_text(struct py_values *v, const struct py_type *t, uint64_t value,
+				bool *told) MUST_CHECK;
+/* What str() makes of any object; <Type at 0x..> where that is code. */
+struct err *val_put_text_of(struct py_values *v, uint64_t addr) MUST_CHECK;
 
 /* ---- values_recipes.c ---- */
 

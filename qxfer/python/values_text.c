@@ -164,6 +164,22 @@ bool val_str_is(struct py_values *v, uint64_t addr, const char *text)
 	return same;
 }
 
+bool val_str_at(struct py_values *v, uint64_t addr, int64_t i, uint32_t *ret)
+{
+	struct units u = { 0 };
+	uint64_t data;
+	if (!val_is(v, addr, "str"))
+		return false;
+	struct err *err = find_units(v, addr, &u, &data);
+	bool has = !err && i >= 0 && (uint64_t)i < u.length;
+	*ret = 0;
+	if (has)
+		err = val_read(v, data + (uint64_t)i * u.kind, ret, u.kind);
+	has = has && !err;
+	err_drop(err);
+	return has;
+}
+
 /* ---- bytes ---- */
 
 static struct err *put_bytes(struct py_values *v, uint64_t data, uint64_t len, enum texts what)
