@@ -121,9 +121,10 @@ static bool is_inside(const struct py_values *v, uint64_t addr)
 
 static struct err *show_cycle(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
-	if (!t->kind || t->own_repr || !*t->kind->cycle)
+	const char *text = t->recipe ? t->cycle : t->kind && !t->own_repr ? t->kind->cycle : NULL;
+	if (!text || !*text)
 		return val_put_opaque(v, addr, t);
-	buf_puts(v->out, t->kind->cycle);
+	buf_puts(v->out, text);
 	return NULL;
 }
 

@@ -237,15 +237,22 @@ struct err *val_show_code(struct py_values *v, uint64_t addr, const struct py_ty
 	return err;
 }
 
+/* ---- exceptions ---- */
+
+/* The tuple that is an exception's args. */
+static struct err *read_args(struct py_values *v, uint64_t addr, uint64_t *args, uint64_t *n)
+{
+	struct err *err = val_word(v, addr, v->lay.exception.args, args);
+	if (!err && !val_is(v, *args, "tuple"))
+		err = err_new(ERR_BAD_DATA, "no exception at 0x%" PRIx64, addr);
+	return err ? err : val_word(v, *args, v->off->object.var_size, n);
+}
+
 /* BaseException_repr() */
 struct err *val_show_exception(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
 	uint64_t args, n;
-	struct err *err = val_word(v, addr, v->lay.exception.args, &args);
-	if (!err && !val_is(v, args, "tuple"))
-		err = err_new(ERR_BAD_DATA, "no exception at 0x%" PRIx64, addr);
-	if (!err)
-		err = val_word(v, args, v->off->object.var_size, &n);
+	struct err *err = read_args(v, addr, &args, &n);
 	if (err)
 		return err;
 	buf_puts(v->out, t->name);
@@ -260,6 +267,80 @@ struct err *val_show_exception(struct py_values *v, uint64_t addr, const struct 
 	val_put(v, args);
 	buf_puts(v->out, ")");
 	return NULL;
+}
+
+/* Behind the members that every exception has, 3.11 on; Include/cpython/pyerrors.h. */
+#define EXCEPTION_SIZE 56u
+
+/* The exceptions of a group as the sequence they were given in. */
+static struct err *put_grouped(struct py_values *v, uint64_t excs, uint64_t args, uint64_t nargs)
+{
+	uint64_t given = 0, n, item;
+	struct err *err = NULL;
+	if (nargs == 2)
+		err = val_word(v, args + 8, v->lay.tuple.items, &given);
+	if (err || !val_is(v, given, "list")) {
+		if (!err)
+			val_put(v, excs);
+		return err;
+	}
+	err = val_word(v, excs, v->off->object.var_size, &n);
+	buf_puts(v->out, "[");
+	for (size_t i = 0; !err && i < n && val_item(v, i); i++) {
+		err = val_word(v, excs + 8 * i, v->lay.tuple.items, &item);
+		if (!err)
+			val_put(v, item);
+	}
+	buf_puts(v->out, "]");
+	return err;
+}
+
+/* Has a repr() of its own since 3.14: { ..., msg 0, excs 8, excs_str 16 } */
+struct err *val_show_exception_group(struct py_values *v, uint64_t addr, const struct py_type *t)
+{
+	uint64_t args, n, msg, excs, text;
+	struct err *err = read_args(v, addr, &args, &n);
+	if (!err)
+		err = val_field(v, addr, EXCEPTION_SIZE, &msg);
+	if (!err)
+		err = val_field(v, addr, EXCEPTION_SIZE + 8, &excs);
+	if (!err)
+		err = val_field(v, addr, EXCEPTION_SIZE + 16, &text);
+	if (!err && !val_is(v, excs, "tuple"))
+		err = err_new(ERR_BAD_DATA, "no exceptions in the group at 0x%" PRIx64, addr);
+	if (err)
+		return err;
+	buf_puts(v->out, t->name);
+	buf_puts(v->out, "(");
+	val_put(v, msg);
+	buf_puts(v->out, ", ");
+	err = text ? val_put_str(v, text) : put_grouped(v, excs, args, n);
+	buf_puts(v->out, ")");
+	return err;
+}
+
+/* Has a repr() of its own since 3.15: { ..., msg 0, name 8, path 16 } */
+struct err *val_show_import_error(struct py_values *v, uint64_t addr, const struct py_type *t)
+{
+	static const char *const words[] = { "name=", "path=" };
+	uint64_t args, n, item, shown = 0;
+	struct err *err = read_args(v, addr, &args, &n);
+	buf_puts(v->out, t->name);
+	buf_puts(v->out, "(");
+	for (size_t i = 0; !err && i < n && val_item(v, shown++); i++) {
+		err = val_word(v, args + 8 * i, v->lay.tuple.items, &item);
+		if (!err)
+			val_put(v, item);
+	}
+	for (uint32_t i = 0; !err && i < 2; i++) {
+		err = val_field(v, addr, EXCEPTION_SIZE + 8 + 8 * i, &item);
+		if (err || !item || !val_item(v, shown++))
+			continue;
+		buf_puts(v->out, words[i]);
+		val_put(v, item);
+	}
+	buf_puts(v->out, ")");
+	return err;
 }
 
 struct err *val_show_cell(struct py_values *v, uint64_t addr, const struct py_type *t)
@@ -331,15 +412,30 @@ struct err *val_show_generator(struct py_values *v, uint64_t addr, const struct 
 
 /* ---- locks ---- */
 
+struct err *val_lock_state(struct py_values *v, uint64_t addr, const struct py_type *t, bool *ret)
+{
+	uint8_t locked = 0;
+	const struct py_layout *lay = &v->lay;
+	if (t->basicsize != lay->lock.size)
+		lay = py_layout_of_lock(lay, (uint32_t)t->basicsize);
+	if (!lay || lay->lock.locked == PY_NONE)
+		return err_new(ERR_NOT_FOUND, "the layout of locks is not known");
+	struct err *err = val_read(v, addr + lay->lock.locked, &locked, sizeof(locked));
+	*ret = locked & lay->locked_mask;
+	return err;
+}
+
 struct err *val_show_lock(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
-	uint8_t locked;
-	if (v->lay.lock.locked == PY_NONE || t->basicsize != v->lay.lock.size)
+	bool locked;
+	struct err *err = val_lock_state(v, addr, t, &locked);
+	if (err && err->code == ERR_NOT_FOUND) {
+		err_drop(err);
 		return val_put_opaque(v, addr, t);
-	struct err *err = val_read(v, addr + v->lay.lock.locked, &locked, sizeof(locked));
+	}
 	if (err)
 		return err;
-	buf_puts(v->out, locked & v->lay.locked_mask ? "<locked " : "<unlocked ");
+	buf_puts(v->out, locked ? "<locked " : "<unlocked ");
 	buf_puts(v->out, t->tp_name);
 	buf_puts(v->out, " object");
 	put_at(v, addr);

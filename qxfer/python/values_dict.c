@@ -215,27 +215,55 @@ static struct err *find_by_identity(struct py_values *v, uint64_t dict, uint64_t
 	return err;
 }
 
-/* Its order is that of a list beside the dict: struct _odictnode { key, hash, next, prev }. */
-static struct err *put_ordered(struct py_values *v, uint64_t addr, uint64_t node)
+struct err *val_items_open(struct py_values *v, uint64_t dict, bool ordered, struct val_items *ret)
+{
+	*ret = (struct val_items){ .dict = dict, .ordered = ordered };
+	if (!ordered)
+		return val_dict_open(v, dict, &ret->d);
+	if (!val_is(v, dict, "collections.OrderedDict"))
+		return err_new(ERR_BAD_DATA, "no OrderedDict at 0x%" PRIx64, dict);
+	return val_word(v, dict, v->lay.odict.first, &ret->node);
+}
+
+/* The order is that of a list beside the dict: struct _odictnode { key, hash, next, prev }. */
+struct err *val_items_next(struct py_values *v, struct val_items *it, uint64_t *key,
+			   uint64_t *value)
+{
+	uint64_t n[3];
+	if (!it->ordered)
+		return val_dict_next(v, &it->d, key, value);
+	*key = *value = 0;
+	if (!it->node)
+		return NULL;
+	struct err *err = val_read(v, it->node, n, sizeof(n));
+	if (!err)
+		err = find_by_identity(v, it->dict, n[0], value);
+	if (err)
+		return err;
+	*key = n[0];
+	it->node = n[2];
+	return NULL;
+}
+
+static struct err *put_ordered(struct py_values *v, uint64_t addr)
 {
 	bool pairs = v->lay.odict_pairs;
-	uint64_t n[3], value;
+	uint64_t key, value;
+	struct val_items it;
+	struct err *err = val_items_open(v, addr, true, &it);
 	buf_puts(v->out, pairs ? "([" : "({");
-	for (size_t i = 0; node && val_item(v, i); i++) {
-		struct err *err = val_read(v, node, n, sizeof(n));
-		if (!err)
-			err = find_by_identity(v, addr, n[0], &value);
-		if (err)
-			return err;
+	for (size_t i = 0; !err; i++) {
+		err = val_items_next(v, &it, &key, &value);
+		if (err || !key || !val_item(v, i))
+			break;
 		buf_puts(v->out, pairs ? "(" : "");
-		val_put(v, n[0]);
+		val_put(v, key);
 		buf_puts(v->out, pairs ? ", " : ": ");
 		val_put(v, value);
 		buf_puts(v->out, pairs ? ")" : "");
-		node = n[2];
 	}
 	buf_puts(v->out, pairs ? "])" : "})");
-	return NULL;
+	return err;
 }
 
 struct err *val_show_ordered_dict(struct py_values *v, uint64_t addr, const struct py_type *t)
@@ -249,7 +277,7 @@ struct err *val_show_ordered_dict(struct py_values *v, uint64_t addr, const stru
 		return err;
 	buf_puts(v->out, t->name);
 	if (node)
-		return put_ordered(v, addr, node);
+		return put_ordered(v, addr);
 	buf_puts(v->out, "()");
 	return NULL;
 }

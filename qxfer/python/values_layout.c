@@ -99,3 +99,14 @@ struct err *py_layout_find(struct mem *m, uint64_t runtime, const struct py_offs
 		*ret = lay;
 	return err;
 }
+
+const struct py_layout *py_layout_of_lock(const struct py_layout *lay, uint32_t size)
+{
+	for (size_t i = 0; i < py_layout_rows; i++) {
+		const struct py_layout *row = &py_layout_table[i];
+		if (PY_MINOR(row->version_hex) == PY_MINOR(lay->version_hex) &&
+		    row->build == lay->build && row->lock.size == size)
+			return row;
+	}
+	return NULL;
+}

@@ -115,6 +115,12 @@ extern const struct py_debug_layout py_layout_debug[];
 extern const size_t py_layout_ndebug;
 
 /*
+ * The row for the minor version of @lay in which a lock has @size bytes, or NULL: 3.13
+ * changed that in a point release, which has no row for every one of them.
+ */
+const struct py_layout *py_layout_of_lock(const struct py_layout *lay, uint32_t size);
+
+/*
  * Fills *ret for the interpreter that @off is about, whose _PyRuntime is at
  * @runtime.  ERR_BAD_DATA: nothing is known of its objects.
  */

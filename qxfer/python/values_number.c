@@ -79,17 +79,29 @@ static void put_decimal(struct buf *out, struct number *a)
 		buf_printf(out, "%09" PRIu32, group[n - 1]);
 }
 
+/* What is too long to be converted: its type and int.bit_length(). */
+static struct err *put_long(struct py_values *v, uint64_t addr, const struct py_type *t, uint64_t n)
+{
+	uint32_t top;
+	struct err *err = val_read(v, addr + v->lay.integer.digits + (n - 1) * sizeof(top), &top,
+				   sizeof(top));
+	if (!err && (!top || top >> DIGIT_BITS))
+		err = err_new(ERR_BAD_DATA, "no int at 0x%" PRIx64, addr);
+	if (err)
+		return err;
+	buf_printf(v->out, "<%s of %" PRIu64 " bits at 0x%" PRIx64 ">", t->name,
+		   n * DIGIT_BITS - (uint64_t)(__builtin_clz(top) - 2), addr);
+	return NULL;
+}
+
 struct err *val_show_int(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
 	struct number a;
 	struct err *err = read_size(v, addr, &a);
 	if (err)
 		return err;
-	if (a.n > DIGITS_MAX) {
-		buf_printf(v->out, "<%s of %" PRIu64 " bits at 0x%" PRIx64 ">", t->name,
-			   a.n * DIGIT_BITS, addr);
-		return NULL;
-	}
+	if (a.n > DIGITS_MAX)
+		return put_long(v, addr, t, a.n);
 	err = read_digits(v, addr, &a);
 	if (!err)
 		put_decimal(v->out, &a);
@@ -114,6 +126,28 @@ bool val_int(struct py_values *v, uint64_t addr, int64_t *ret)
 	for (uint64_t i = a.n; i-- > 0;)
 		value = value << DIGIT_BITS | a.digit[i];
 	*ret = a.negative ? -value : value;
+	return true;
+}
+
+bool val_int128(struct py_values *v, uint64_t addr, uint64_t ret[2])
+{
+	struct number a;
+	unsigned __int128 value = 0;
+	if (!val_is(v, addr, "int"))
+		return false;
+	struct err *err = read_size(v, addr, &a);
+	if (!err && a.n > 5)
+		return false;
+	if (!err)
+		err = read_digits(v, addr, &a);
+	if (err || a.negative || (a.n == 5 && a.digit[4] >> (128 - 4 * DIGIT_BITS))) {
+		err_drop(err);
+		return false;
+	}
+	for (uint64_t i = a.n; i-- > 0;)
+		value = value << DIGIT_BITS | a.digit[i];
+	ret[0] = (uint64_t)value;
+	ret[1] = (uint64_t)(value >> 64);
 	return true;
 }
 
@@ -208,6 +242,11 @@ static void put_double(struct buf *out, double x, bool dot_zero)
 		buf_put(out, digit + 1, (size_t)n - 1);
 	}
 	buf_printf(out, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
+}
+
+void val_put_double(struct buf *out, double x)
+{
+	put_double(out, x, true);
 }
 
 static struct err *read_doubles(struct py_values *v, uint64_t addr, uint32_t offset, double *ret,

@@ -44,6 +44,7 @@ struct py_type {
 	bool exact;	   /* it is that kind itself */
 	bool own_repr;	   /* its repr() is not the kind's */
 	val_shower recipe; /* how its Python-coded repr() goes, or NULL */
+	const char *cycle; /* with a recipe: what it shows inside itself, "" if nothing fixed */
 };
 
 /* ---- values.c ---- */
@@ -53,6 +54,12 @@ struct err *val_read(struct py_values *v, uint64_t addr, void *buf, size_t len) 
 struct err *val_load(struct py_values *v, uint64_t addr, size_t len, struct obj *ret) MUST_CHECK;
 /* The word at @addr + @offset; ERR_BAD_DATA if the offset is PY_NONE. */
 struct err *val_word(struct py_values *v, uint64_t addr, uint32_t offset, uint64_t *ret) MUST_CHECK;
+
+/* The word at @at behind the head that every object has, whatever the build. */
+static inline struct err *val_field(struct py_values *v, uint64_t addr, uint32_t at, uint64_t *ret)
+{
+	return val_word(v, addr + at, v->off->object.var_size, ret);
+}
 
 void val_put(struct py_values *v, uint64_t addr);
 /* As val_put(), with plain instances as object.__repr__() has them. */
@@ -75,6 +82,8 @@ struct err *val_type(struct py_values *v, uint64_t type, const struct py_type **
 struct err *val_type_of(struct py_values *v, uint64_t addr, const struct py_type **ret) MUST_CHECK;
 /* Whether @addr is of the type that val_kinds calls @name, or of a class of it. */
 bool val_is(struct py_values *v, uint64_t addr, const char *name);
+/* The same, but no class of it. */
+bool val_is_exactly(struct py_values *v, uint64_t addr, const char *name);
 /*
  * The attribute @name of a class, in its own or its bases' dicts; *ret is 0 if none
  * has it.  *owner, if asked for, is the class in whose dict it is.
@@ -107,6 +116,19 @@ struct err *val_dict_next(struct py_values *v, struct val_dict *d, uint64_t *key
 struct err *val_dict_find(struct py_values *v, uint64_t dict, const char *name,
 			  uint64_t *ret) MUST_CHECK;
 
+/* The items of a dict, or of an OrderedDict in its own order. */
+struct val_items {
+	struct val_dict d;
+	uint64_t dict, node;
+	bool ordered;
+};
+
+struct err *val_items_open(struct py_values *v, uint64_t dict, bool ordered,
+			   struct val_items *ret) MUST_CHECK;
+/* As val_dict_next(). */
+struct err *val_items_next(struct py_values *v, struct val_items *it, uint64_t *key,
+			   uint64_t *value) MUST_CHECK;
+
 /* ---- values_text.c ---- */
 
 /* The characters of a str object without quotes or escapes beyond text.h's. */
@@ -116,6 +138,19 @@ bool val_str_is(struct py_values *v, uint64_t addr, const char *text);
 
 /* The character at @i of a str; false: it has none there, or is no str. */
 bool val_str_at(struct py_values *v, uint64_t addr, int64_t i, uint32_t *ret);
+/*
+ * Appends the repr() of text[first:first + n] of a str or bytes object; false: it is
+ * neither of them.
+ */
+bool val_put_slice(struct py_values *v, uint64_t addr, uint64_t first, uint64_t n,
+		   struct err **ret);
+/* The characters of a str object; ERR_NOT_FOUND if they are more than @room. */
+struct err *val_get_str(struct py_values *v, uint64_t addr, uint32_t *text, size_t room,
+			size_t *n) MUST_CHECK;
+/* The repr() of @n characters of four bytes in the inferior, cut as that of a str is. */
+struct err *val_put_units(struct py_values *v, uint64_t data, uint64_t n) MUST_CHECK;
+/* The repr() of the str of these characters. */
+void val_put_quoted(struct py_values *v, const uint32_t *text, size_t n);
 
 /* Ranges of code points, sorted. */
 extern const struct py_unprintable {
@@ -127,6 +162,10 @@ extern const size_t py_nunprintable;
 
 /* An int that fits; false if it does not, or is none. */
 bool val_int(struct py_values *v, uint64_t addr, int64_t *ret);
+/* The same of 128 bits without sign, the lower ones first. */
+bool val_int128(struct py_values *v, uint64_t addr, uint64_t ret[2]);
+/* The repr() of a float. */
+void val_put_double(struct buf *out, double x);
 
 /* ---- values_instance.c ---- */
 
@@ -159,11 +198,23 @@ struct err *val_put_unmade_text(struct py_values *v, const struct py_type *t, ui
 /* What str() makes of any object; <Type at 0x..> where that is code. */
 struct err *val_put_text_of(struct py_values *v, uint64_t addr) MUST_CHECK;
 
+/* ---- values_code.c ---- */
+
+/* Whether a _thread.lock is locked; ERR_NOT_FOUND if its layout is not known. */
+struct err *val_lock_state(struct py_values *v, uint64_t addr, const struct py_type *t,
+			   bool *ret) MUST_CHECK;
+
 /* ---- values_recipes.c ---- */
 
-/* How the Python-coded repr() of a class goes, if it is known. */
-struct err *val_recipe_find(struct py_values *v, const struct py_type *t,
-			    val_shower *ret) MUST_CHECK;
+/* How the Python-coded repr() of a class goes, if it is known; *cycle as in val_kind. */
+struct err *val_recipe_find(struct py_values *v, const struct py_type *t, val_shower *ret,
+			    const char **cycle) MUST_CHECK;
+/* As val_attr(); ERR_NOT_FOUND if there is none. */
+struct err *val_need_attr(struct py_values *v, uint64_t addr, const struct py_type *t,
+			  const char *name, uint64_t *ret) MUST_CHECK;
+/* If @err, takes back what was put since @start and shows the attributes instead. */
+struct err *val_instead(struct py_values *v, uint64_t addr, const struct py_type *t, size_t start,
+			struct err *err) MUST_CHECK;
 
 /* Showers of values_number.c. */
 struct err *val_show_int(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
@@ -217,6 +268,10 @@ struct err *val_show_type(struct py_values *v, uint64_t addr, const struct py_ty
 struct err *val_show_code(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
 struct err *val_show_exception(struct py_values *v, uint64_t addr,
 			       const struct py_type *t) MUST_CHECK;
+struct err *val_show_exception_group(struct py_values *v, uint64_t addr,
+				     const struct py_type *t) MUST_CHECK;
+struct err *val_show_import_error(struct py_values *v, uint64_t addr,
+				  const struct py_type *t) MUST_CHECK;
 struct err *val_show_cell(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
 struct err *val_show_generator(struct py_values *v, uint64_t addr,
 			       const struct py_type *t) MUST_CHECK;
@@ -239,5 +294,68 @@ struct err *val_show_timedelta(struct py_values *v, uint64_t addr,
 			       const struct py_type *t) MUST_CHECK;
 struct err *val_show_timezone(struct py_values *v, uint64_t addr,
 			      const struct py_type *t) MUST_CHECK;
+
+/* Showers of values_descr.c. */
+struct err *val_show_descr(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
+struct err *val_show_method_wrapper(struct py_values *v, uint64_t addr,
+				    const struct py_type *t) MUST_CHECK;
+struct err *val_show_unbound(struct py_values *v, uint64_t addr,
+			     const struct py_type *t) MUST_CHECK;
+struct err *val_show_super(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
+struct err *val_show_partial(struct py_values *v, uint64_t addr,
+			     const struct py_type *t) MUST_CHECK;
+struct err *val_show_placeholder(struct py_values *v, uint64_t addr,
+				 const struct py_type *t) MUST_CHECK;
+struct err *val_show_weakref(struct py_values *v, uint64_t addr,
+			     const struct py_type *t) MUST_CHECK;
+struct err *val_show_weakproxy(struct py_values *v, uint64_t addr,
+			       const struct py_type *t) MUST_CHECK;
+struct err *val_show_generic_alias(struct py_values *v, uint64_t addr,
+				   const struct py_type *t) MUST_CHECK;
+struct err *val_show_union(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
+struct err *val_show_typevar(struct py_values *v, uint64_t addr,
+			     const struct py_type *t) MUST_CHECK;
+
+/* Showers of values_view.c. */
+struct err *val_show_dict_view(struct py_values *v, uint64_t addr,
+			       const struct py_type *t) MUST_CHECK;
+struct err *val_show_count(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
+struct err *val_show_repeat(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
+struct err *val_show_array(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
+struct err *val_show_memoryview(struct py_values *v, uint64_t addr,
+				const struct py_type *t) MUST_CHECK;
+struct err *val_show_pattern(struct py_values *v, uint64_t addr,
+			     const struct py_type *t) MUST_CHECK;
+struct err *val_show_match(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
+struct err *val_show_struct_sequence(struct py_values *v, uint64_t addr,
+				     const struct py_type *t) MUST_CHECK;
+struct err *val_show_zoneinfo(struct py_values *v, uint64_t addr,
+			      const struct py_type *t) MUST_CHECK;
+
+/* Showers of values_file.c. */
+struct err *val_show_file(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
+/* Showers of values_pylib.c. */
+struct err *val_show_counter(struct py_values *v, uint64_t addr,
+			     const struct py_type *t) MUST_CHECK;
+struct err *val_show_chain_map(struct py_values *v, uint64_t addr,
+			       const struct py_type *t) MUST_CHECK;
+struct err *val_show_user_data(struct py_values *v, uint64_t addr,
+			       const struct py_type *t) MUST_CHECK;
+struct err *val_show_uuid(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
+struct err *val_show_address(struct py_values *v, uint64_t addr,
+			     const struct py_type *t) MUST_CHECK;
+struct err *val_show_fraction(struct py_values *v, uint64_t addr,
+			      const struct py_type *t) MUST_CHECK;
+struct err *val_show_attribute_holder(struct py_values *v, uint64_t addr,
+				      const struct py_type *t) MUST_CHECK;
+struct err *val_show_thread(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
+struct err *val_show_event(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
+struct err *val_show_condition(struct py_values *v, uint64_t addr,
+			       const struct py_type *t) MUST_CHECK;
+struct err *val_show_semaphore(struct py_values *v, uint64_t addr,
+			       const struct py_type *t) MUST_CHECK;
+
+/* Showers of values_path.c. */
+struct err *val_show_path(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
 
 #endif

@@ -3,7 +3,9 @@
  * Classes of the standard library whose repr() is Python code that is known:
  * told by the function that the class has for __repr__, where it was written and
  * under what name, so that nobody's own code is taken for it.
- * Lib/{dataclasses,reprlib,enum,pathlib}.py, Lib/collections/__init__.py.
+ * Here are those that classes of programs are made of; values_pylib.c and
+ * values_path.c have others.  Lib/{dataclasses,reprlib,enum}.py,
+ * Lib/collections/__init__.py.
  */
 #include "qxfer/python/values_priv.h"
 
@@ -14,8 +16,8 @@
 
 #define TEXT_MAX 1024u
 
-static struct err *need_attr(struct py_values *v, uint64_t addr, const struct py_type *t,
-			     const char *name, uint64_t *ret)
+struct err *val_need_attr(struct py_values *v, uint64_t addr, const struct py_type *t,
+			  const char *name, uint64_t *ret)
 {
 	struct err *err = val_attr(v, addr, t, name, ret);
 	if (!err && !*ret)
@@ -23,9 +25,8 @@ static struct err *need_attr(struct py_values *v, uint64_t addr, const struct py
 	return err;
 }
 
-/* As a class's own repr(), if the usual one is not to be had. */
-static struct err *instead(struct py_values *v, uint64_t addr, const struct py_type *t,
-			   size_t start, struct err *err)
+struct err *val_instead(struct py_values *v, uint64_t addr, const struct py_type *t, size_t start,
+			struct err *err)
 {
 	if (!err)
 		return NULL;
@@ -38,8 +39,10 @@ static struct err *instead(struct py_values *v, uint64_t addr, const struct py_t
 
 static struct err *put_named(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
-	uint64_t fields, n, nfields, item, name;
-	struct err *err = val_class_attr(v, t, "_fields", &fields, NULL);
+	uint64_t repr, owner, fields, n, nfields, item, name;
+	struct err *err = val_class_attr(v, t, "__repr__", &repr, &owner);
+	if (!err)
+		err = val_own_attr(v, owner, "_fields", &fields);
 	if (!err && !val_is(v, fields, "tuple"))
 		err = err_new(ERR_BAD_DATA, "a namedtuple without _fields");
 	if (!err)
@@ -70,7 +73,7 @@ static struct err *put_named(struct py_values *v, uint64_t addr, const struct py
 static struct err *show_namedtuple(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
 	size_t start = v->out->len;
-	return instead(v, addr, t, start, put_named(v, addr, t));
+	return val_instead(v, addr, t, start, put_named(v, addr, t));
 }
 
 /* ---- dataclass ---- */
@@ -83,13 +86,13 @@ static struct err *is_shown(struct py_values *v, uint64_t field, bool *ret)
 	int64_t yes = 0;
 	struct err *err = val_type_of(v, field, &t);
 	if (!err)
-		err = need_attr(v, field, t, "repr", &shown);
+		err = val_need_attr(v, field, t, "repr", &shown);
 	if (!err)
-		err = need_attr(v, field, t, "_field_type", &kind);
+		err = val_need_attr(v, field, t, "_field_type", &kind);
 	if (!err)
 		err = val_type_of(v, kind, &kind_type);
 	if (!err)
-		err = need_attr(v, kind, kind_type, "name", &name);
+		err = val_need_attr(v, kind, kind_type, "name", &name);
 	if (!err)
 		*ret = val_int(v, shown, &yes) && yes && val_str_is(v, name, "_FIELD");
 	return err;
@@ -104,7 +107,7 @@ static struct err *attr_by_str(struct py_values *v, uint64_t addr, const struct 
 	buf_put(&b, "", 1);
 	if (err)
 		return err;
-	return b.failed ? &err_nomem : need_attr(v, addr, t, (const char *)b.data, ret);
+	return b.failed ? &err_nomem : val_need_attr(v, addr, t, (const char *)b.data, ret);
 }
 
 static struct err *put_fields(struct py_values *v, uint64_t addr, const struct py_type *t,
@@ -159,7 +162,7 @@ static struct err *put_dataclass(struct py_values *v, uint64_t addr, const struc
 static struct err *show_dataclass(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
 	size_t start = v->out->len;
-	return instead(v, addr, t, start, put_dataclass(v, addr, t));
+	return val_instead(v, addr, t, start, put_dataclass(v, addr, t));
 }
 
 /* ---- enum ---- */
@@ -167,9 +170,9 @@ static struct err *show_dataclass(struct py_values *v, uint64_t addr, const stru
 static struct err *put_enum(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
 	uint64_t name, value, how;
-	struct err *err = need_attr(v, addr, t, "_name_", &name);
+	struct err *err = val_need_attr(v, addr, t, "_name_", &name);
 	if (!err)
-		err = need_attr(v, addr, t, "_value_", &value);
+		err = val_need_attr(v, addr, t, "_value_", &value);
 	if (!err)
 		err = val_class_attr(v, t, "_value_repr_", &how, NULL);
 	if (!err && how && val_is(v, how, "function"))
@@ -191,7 +194,7 @@ static struct err *put_enum(struct py_values *v, uint64_t addr, const struct py_
 static struct err *show_enum(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
 	size_t start = v->out->len;
-	return instead(v, addr, t, start, put_enum(v, addr, t));
+	return val_instead(v, addr, t, start, put_enum(v, addr, t));
 }
 
 /* EnumType.__repr__() of an enumeration itself. */
@@ -212,120 +215,66 @@ static struct err *show_enum_class(struct py_values *v, uint64_t addr, const str
 	return NULL;
 }
 
-/* ---- paths ---- */
-
-/* Whether pathlib would leave the text as it is; a cautious guess. */
-static bool is_normal(const char *path)
-{
-	size_t len = strlen(path);
-	return len && !strstr(path, "//") && !strstr(path, "./") && path[len - 1] != '.' &&
-	       (len == 1 || path[len - 1] != '/') && !strchr(path, '\\');
-}
-
-static struct err *put_raw_path(struct py_values *v, uint64_t addr, const struct py_type *t)
-{
-	_cleanup_buf_ struct buf b = { 0 };
-	uint64_t raw, n, one;
-	struct err *err = need_attr(v, addr, t, "_raw_paths", &raw);
-	if (!err && !val_is(v, raw, "list"))
-		err = err_new(ERR_BAD_DATA, "no path at 0x%" PRIx64, addr);
-	if (!err)
-		err = val_word(v, raw, v->off->object.var_size, &n);
-	if (!err && n != 1)
-		err = err_new(ERR_NOT_FOUND, "a path that was not put together yet");
-	if (!err)
-		err = val_word(v, raw, v->lay.list.items, &raw);
-	if (!err)
-		err = val_word(v, raw, 0, &one);
-	if (!err && !val_is(v, one, "str"))
-		err = err_new(ERR_BAD_DATA, "no path at 0x%" PRIx64, addr);
-	if (!err)
-		err = py_text_str(v->mem, v->off, one, TEXT_MAX, &b);
-	buf_put(&b, "", 1);
-	if (!err && (b.failed || b.len > TEXT_MAX || !is_normal((const char *)b.data)))
-		err = err_new(ERR_NOT_FOUND, "a path that was not put together yet");
-	if (!err)
-		val_put(v, one);
-	return err;
-}
-
-/* 3.11: the root, if any, is the first of the parts. */
-static struct err *put_parts(struct py_values *v, uint64_t addr, const struct py_type *t)
-{
-	uint64_t parts, n, items, part;
-	struct err *err = need_attr(v, addr, t, "_parts", &parts);
-	if (!err)
-		err = val_word(v, parts, v->off->object.var_size, &n);
-	if (!err)
-		err = val_word(v, parts, v->lay.list.items, &items);
-	if (!err && (n > 200 || !n))
-		err = err_new(ERR_NOT_FOUND, "a path of %" PRIu64 " parts", n);
-	if (err)
-		return err;
-	buf_puts(v->out, "'");
-	for (uint64_t i = 0; i < n; i++) {
-		_cleanup_buf_ struct buf b = { 0 };
-		err = val_word(v, items + 8 * i, 0, &part);
-		if (!err)
-			err = py_text_str(v->mem, v->off, part, 300, &b);
-		if (!err && memchr(b.data, '\'', b.len))
-			err = err_new(ERR_NOT_FOUND, "a path with quotes");
-		if (err)
-			return err;
-		if (i && v->out->data[v->out->len - 1] != '/')
-			buf_puts(v->out, "/");
-		buf_put(v->out, b.data, b.len);
-	}
-	buf_puts(v->out, "'");
-	return NULL;
-}
-
-static struct err *put_path(struct py_values *v, uint64_t addr, const struct py_type *t)
-{
-	uint64_t str;
-	buf_puts(v->out, t->name);
-	buf_puts(v->out, "(");
-	struct err *err = val_attr(v, addr, t, "_str", &str);
-	if (err)
-		return err;
-	if (str && val_is(v, str, "str"))
-		val_put(v, str);
-	else
-		err = PY_MINOR(v->off->version_hex) <= 0x030b ? put_parts(v, addr, t)
-							      : put_raw_path(v, addr, t);
-	buf_puts(v->out, ")");
-	return err;
-}
-
-static struct err *show_path(struct py_values *v, uint64_t addr, const struct py_type *t)
-{
-	size_t start = v->out->len;
-	return instead(v, addr, t, start, put_path(v, addr, t));
-}
-
 /* ---- which it is ---- */
 
 static const struct recipe {
 	const char *file; /* how it ends */
 	const char *qualname;
-	bool wraps; /* a wrapper around what dataclasses generated */
+	/* What that function asks of the object; it must not be another class's. */
+	const char *needs[2];
 	val_shower show;
+	const char *cycle; /* as in val_kind */
 } recipes[] = {
-	{ "/collections/__init__.py", "namedtuple.<locals>.__repr__", false, show_namedtuple },
-	{ "/enum.py", "Enum.__repr__", false, show_enum },
-	{ "/enum.py", "Flag.__repr__", false, show_enum },
-	{ "/enum.py", "EnumType.__repr__", false, show_enum_class },
-	{ "/pathlib.py", "PurePath.__repr__", false, show_path },
-	{ "/pathlib/_local.py", "PurePath.__repr__", false, show_path },
-	{ "/pathlib/__init__.py", "PurePath.__repr__", false, show_path },
-	{ "/dataclasses.py", "_recursive_repr.<locals>.wrapper", true, show_dataclass },
-	{ "/reprlib.py", "recursive_repr.<locals>.decorating_function.<locals>.wrapper", true,
-	  show_dataclass },
-	{ "<string>", "__create_fn__.<locals>.__repr__", false, NULL },
+	{ "/collections/__init__.py", "namedtuple.<locals>.__repr__", { 0 }, show_namedtuple, "" },
+	{ "/collections/__init__.py", "Counter.__repr__", { "most_common" }, val_show_counter, "" },
+	{ "/collections/__init__.py", "UserDict.__repr__", { 0 }, val_show_user_data, "" },
+	{ "/collections/__init__.py", "UserList.__repr__", { 0 }, val_show_user_data, "" },
+	{ "/collections/__init__.py", "UserString.__repr__", { 0 }, val_show_user_data, "" },
+	{ "/enum.py", "Enum.__repr__", { 0 }, show_enum, "" },
+	{ "/enum.py", "Flag.__repr__", { 0 }, show_enum, "" },
+	{ "/enum.py", "EnumType.__repr__", { 0 }, show_enum_class, "" },
+	{ "/uuid.py", "UUID.__repr__", { "__str__" }, val_show_uuid, "" },
+	{ "/fractions.py", "Fraction.__repr__", { 0 }, val_show_fraction, "" },
+	{ "/ipaddress.py", "_BaseAddress.__repr__", { "__str__" }, val_show_address, "" },
+	{ "/argparse.py",
+	  "_AttributeHolder.__repr__",
+	  { "_get_kwargs", "_get_args" },
+	  val_show_attribute_holder,
+	  "" },
+	{ "/threading.py", "Thread.__repr__", { "is_alive" }, val_show_thread, "" },
+	{ "/threading.py", "Event.__repr__", { 0 }, val_show_event, "" },
+	{ "/threading.py", "Condition.__repr__", { 0 }, val_show_condition, "" },
+	{ "/threading.py", "Semaphore.__repr__", { 0 }, val_show_semaphore, "" },
+	{ "/threading.py", "BoundedSemaphore.__repr__", { 0 }, val_show_semaphore, "" },
+	{ "/pathlib.py", "PurePath.__repr__", { "as_posix", "__str__" }, val_show_path, "" },
+	{ "/pathlib/_local.py", "PurePath.__repr__", { "as_posix", "__str__" }, val_show_path, "" },
+	{ "/pathlib/__init__.py",
+	  "PurePath.__repr__",
+	  { "as_posix", "__str__" },
+	  val_show_path,
+	  "" },
 };
 
+/* Functions that only guard another one against cycles. */
+static const struct recipe wrappers[] = {
+	{ "/dataclasses.py", "_recursive_repr.<locals>.wrapper", { 0 }, NULL, NULL },
+	{ "/reprlib.py",
+	  "recursive_repr.<locals>.decorating_function.<locals>.wrapper",
+	  { 0 },
+	  NULL,
+	  NULL },
+};
+
+static const struct recipe wrapped[] = {
+	{ "<string>", "__create_fn__.<locals>.__repr__", { 0 }, show_dataclass, "..." },
+	{ "/collections/__init__.py", "ChainMap.__repr__", { 0 }, val_show_chain_map, "..." },
+};
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
 /* The row about the function at @func, or NULL. */
-static struct err *find_recipe(struct py_values *v, uint64_t func, const struct recipe **ret)
+static struct err *find_recipe(struct py_values *v, uint64_t func, const struct recipe *rows,
+			       size_t n, const struct recipe **ret)
 {
 	_cleanup_buf_ struct buf file = { 0 };
 	uint64_t code, text;
@@ -341,13 +290,30 @@ static struct err *find_recipe(struct py_values *v, uint64_t func, const struct 
 		err = val_word(v, code, v->off->code.qualname, &text);
 	if (err)
 		return err;
-	for (size_t i = 0; i < sizeof(recipes) / sizeof(recipes[0]); i++) {
-		size_t len = strlen(recipes[i].file);
-		if (file.len >= len && !memcmp(file.data + file.len - len, recipes[i].file, len) &&
-		    val_str_is(v, text, recipes[i].qualname))
-			*ret = &recipes[i];
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strlen(rows[i].file);
+		if (file.len >= len && !memcmp(file.data + file.len - len, rows[i].file, len) &&
+		    val_str_is(v, text, rows[i].qualname))
+			*ret = &rows[i];
 	}
 	return NULL;
+}
+
+/* Whether the class has of what the function calls what the function's class has. */
+static struct err *check_needs(struct py_values *v, const struct py_type *t, const struct recipe *r,
+			       uint64_t owner, bool *ret)
+{
+	const struct py_type *base;
+	struct err *err = val_type(v, owner, &base);
+	*ret = true;
+	for (size_t i = 0; !err && i < ARRAY_SIZE(r->needs) && r->needs[i]; i++) {
+		uint64_t mine, its;
+		err = val_class_attr(v, t, r->needs[i], &mine, NULL);
+		if (!err)
+			err = val_class_attr(v, base, r->needs[i], &its, NULL);
+		*ret &= !err && mine && mine == its;
+	}
+	return err;
 }
 
 /* The last variable that a wrapper closes over is the function it wraps. */
@@ -366,22 +332,33 @@ static struct err *find_wrapped(struct py_values *v, uint64_t func, uint64_t *re
 	return err ? err : val_word(v, closure, v->lay.cell.ref, ret);
 }
 
-struct err *val_recipe_find(struct py_values *v, const struct py_type *t, val_shower *ret)
+static struct err *find_any(struct py_values *v, uint64_t func, const struct recipe **ret)
 {
-	uint64_t func, wrapped;
-	const struct recipe *recipe, *generated;
-	struct err *err = val_class_attr(v, t, "__repr__", &func, NULL);
-	if (!err)
-		err = find_recipe(v, func, &recipe);
-	if (err || !recipe)
+	struct err *err = find_recipe(v, func, recipes, ARRAY_SIZE(recipes), ret);
+	if (err || *ret)
 		return err;
-	if (recipe->wraps) {
-		err = find_wrapped(v, func, &wrapped);
-		if (!err)
-			err = find_recipe(v, wrapped, &generated);
-		if (err || !generated || generated->show)
-			return err;
-	}
-	*ret = recipe->show;
+	err = find_recipe(v, func, wrappers, ARRAY_SIZE(wrappers), ret);
+	if (err || !*ret)
+		return err;
+	*ret = NULL;
+	err = find_wrapped(v, func, &func);
+	return err ? err : find_recipe(v, func, wrapped, ARRAY_SIZE(wrapped), ret);
+}
+
+struct err *val_recipe_find(struct py_values *v, const struct py_type *t, val_shower *ret,
+			    const char **cycle)
+{
+	uint64_t func, owner;
+	bool good = false;
+	const struct recipe *r = NULL;
+	struct err *err = val_class_attr(v, t, "__repr__", &func, &owner);
+	if (!err)
+		err = find_any(v, func, &r);
+	if (!err && r)
+		err = check_needs(v, t, r, owner, &good);
+	if (err || !good)
+		return err;
+	*ret = r->show;
+	*cycle = r->cycle;
 	return NULL;
 }

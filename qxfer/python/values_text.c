@@ -42,14 +42,19 @@ static struct err *find_units(struct py_values *v, uint64_t addr, struct units *
 	return STATE_COMPACT(state) ? NULL : val_word(v, addr, v->off->str.compact_size, data);
 }
 
-/* Reads at most @max characters; u->data is to be freed. */
-static struct err *read_units(struct py_values *v, uint64_t addr, size_t max, struct units *u)
+/* Reads at most @max characters from @first on; u->data is to be freed. */
+static struct err *read_units(struct py_values *v, uint64_t addr, uint64_t first, size_t max,
+			      struct units *u)
 {
 	uint64_t data;
 	*u = (struct units){ 0 };
 	struct err *err = find_units(v, addr, u, &data);
 	if (err)
 		return err;
+	if (first > u->length)
+		return err_new(ERR_BAD_DATA, "no such part of the str at 0x%" PRIx64, addr);
+	u->length -= first;
+	data += first * u->kind;
 	u->n = u->length < max ? u->length : max;
 	u->data = malloc(u->n * u->kind + 1);
 	return u->data ? val_read(v, data, u->data, u->n * u->kind) : &err_nomem;
@@ -130,7 +135,7 @@ struct err *val_show_str(struct py_values *v, uint64_t addr, const struct py_typ
 {
 	struct units u;
 	(void)t;
-	struct err *err = read_units(v, addr, v->limits.chars, &u);
+	struct err *err = read_units(v, addr, 0, v->limits.chars, &u);
 	if (!err)
 		put_quoted(v, &u, TEXT_STR);
 	free(u.data);
@@ -219,4 +224,83 @@ struct err *val_show_bytearray(struct py_values *v, uint64_t addr, const struct 
 	err = put_bytes(v, start, len, TEXT_BYTEARRAY);
 	buf_puts(v->out, ")");
 	return err;
+}
+
+/* ---- parts and other memory ---- */
+
+static struct err *put_str_slice(struct py_values *v, uint64_t addr, uint64_t first, uint64_t n)
+{
+	struct units u;
+	struct err *err = read_units(v, addr, first, n, &u);
+	if (!err && u.n < n)
+		err = err_new(ERR_BAD_DATA, "no such part of the str at 0x%" PRIx64, addr);
+	u.length = u.n;
+	if (!err)
+		put_quoted(v, &u, TEXT_STR);
+	free(u.data);
+	return err;
+}
+
+static struct err *put_bytes_slice(struct py_values *v, uint64_t addr, uint64_t first, uint64_t n)
+{
+	uint64_t len;
+	struct units u = { .n = n, .length = n, .kind = 1 };
+	struct err *err = val_word(v, addr, v->off->bytes.size, &len);
+	if (!err && (first > len || n > len - first))
+		err = err_new(ERR_BAD_DATA, "no such part of the bytes at 0x%" PRIx64, addr);
+	if (err)
+		return err;
+	u.data = malloc(n + 1);
+	err = u.data ? val_read(v, addr + v->off->bytes.data + first, u.data, n) : &err_nomem;
+	if (!err) {
+		buf_puts(v->out, "b");
+		put_quoted(v, &u, TEXT_BYTES);
+	}
+	free(u.data);
+	return err;
+}
+
+bool val_put_slice(struct py_values *v, uint64_t addr, uint64_t first, uint64_t n, struct err **ret)
+{
+	*ret = NULL;
+	if (val_is(v, addr, "str"))
+		*ret = put_str_slice(v, addr, first, n);
+	else if (val_is(v, addr, "bytes"))
+		*ret = put_bytes_slice(v, addr, first, n);
+	else
+		return false;
+	return true;
+}
+
+struct err *val_get_str(struct py_values *v, uint64_t addr, uint32_t *text, size_t room, size_t *n)
+{
+	struct units u = { 0 };
+	if (!val_is(v, addr, "str"))
+		return err_new(ERR_BAD_DATA, "no str object at 0x%" PRIx64, addr);
+	struct err *err = read_units(v, addr, 0, room, &u);
+	if (!err && u.length > room)
+		err = err_new(ERR_NOT_FOUND, "a str of %" PRIu64 " characters", u.length);
+	for (size_t i = 0; !err && i < u.n; i++)
+		text[i] = unit_at(&u, i);
+	*n = u.n;
+	free(u.data);
+	return err;
+}
+
+struct err *val_put_units(struct py_values *v, uint64_t data, uint64_t n)
+{
+	struct units u = { .length = n, .kind = 4 };
+	u.n = n < v->limits.chars ? n : v->limits.chars;
+	u.data = malloc(u.n * u.kind + 1);
+	struct err *err = u.data ? val_read(v, data, u.data, u.n * u.kind) : &err_nomem;
+	if (!err)
+		put_quoted(v, &u, TEXT_STR);
+	free(u.data);
+	return err;
+}
+
+void val_put_quoted(struct py_values *v, const uint32_t *text, size_t n)
+{
+	struct units u = { .data = (uint8_t *)(uintptr_t)text, .n = n, .length = n, .kind = 4 };
+	put_quoted(v, &u, TEXT_STR);
 }

@@ -18,10 +18,26 @@
 #define TYPE_READS     4000u
 #define TYPE_DISCOUNT  8u
 
-/* Only CPython's C code can make a type that is immutable. */
-static const struct val_kind *find_kind(const struct py_type *t)
+/*
+ * Only C code can make a type that is static, or immutable, or whose name has a module
+ * in front that __name__ has not.
+ */
+static bool is_made_by_c(struct py_values *v, const struct py_type *t)
 {
-	if (!(t->flags & TYPE_IMMUTABLE))
+	uint64_t name;
+	if (!(t->flags & TYPE_HEAP) || t->flags & TYPE_IMMUTABLE)
+		return true;
+	if (t->name == t->tp_name || v->lay.heap_type.qualname == PY_NONE)
+		return false;
+	/* ht_name, ht_slots, ht_qualname */
+	struct err *err = val_word(v, t->addr - 16, v->lay.heap_type.qualname, &name);
+	err_drop(err);
+	return !err && val_str_is(v, name, t->name);
+}
+
+static const struct val_kind *find_kind(struct py_values *v, const struct py_type *t)
+{
+	if (!is_made_by_c(v, t))
 		return NULL;
 	for (size_t i = 0; i < val_nkinds; i++)
 		if (strcmp(val_kinds[i].name, t->tp_name) == 0)
@@ -85,25 +101,38 @@ static struct err *read_type(struct py_values *v, uint64_t addr, struct py_type 
 	return read_name(v, word(&o, v->off->type.name), t);
 }
 
-/* Finds the nearest base that is known, and what is inherited from it. */
+/*
+ * Finds the nearest base that is known, and what is inherited from it.  A type that has
+ * its repr() from a base, in this version, is shown as that base is.
+ */
 static struct err *classify(struct py_values *v, struct py_type *t)
 {
 	struct py_type at = *t;
+	uint64_t repr = 0, iter = 0;
 	for (unsigned int i = 0; i < BASES_MAX; i++) {
-		t->kind = find_kind(&at);
-		if (t->kind) {
+		const struct val_kind *kind = find_kind(v, &at);
+		bool root = !at.base;
+		if (kind && (!t->kind || (at.repr == repr && (root || at.iter == iter)))) {
+			t->kind = kind;
+			repr = at.repr;
+			iter = at.iter;
 			t->exact = i == 0;
-			t->own_repr =
-				t->repr != at.repr || (t->kind->iterates && t->iter != at.iter);
-			return NULL;
+			t->own_repr = t->repr != repr || (kind->iterates && t->iter != at.iter);
 		}
-		if (!at.base)
+		if (root)
 			return NULL;
 		struct err *err = read_type(v, at.base, &at);
 		if (err)
 			return err;
 	}
 	return err_new(ERR_BAD_DATA, "the bases of the type at 0x%" PRIx64 " do not end", t->addr);
+}
+
+/* A tuple of C's with names for its items: time.struct_time, os.stat_result. */
+static bool is_struct_sequence(struct py_values *v, const struct py_type *t)
+{
+	return t->kind && t->own_repr && t->members && strcmp(t->kind->name, "tuple") == 0 &&
+	       is_made_by_c(v, t);
 }
 
 /* ---- the memo ---- */
@@ -155,10 +184,13 @@ static struct err *add_type(struct py_values *v, uint64_t addr, struct py_type *
 	*kept = t;
 	insert(v, kept);
 	v->ntypes++;
+	if (is_struct_sequence(v, kept))
+		kept->recipe = val_show_struct_sequence;
 	/* Garbage may lead from type to type to type. */
-	if ((!kept->kind || kept->own_repr) && kept->flags & TYPE_HEAP && v->resolving < 2) {
+	if (!kept->recipe && (!kept->kind || kept->own_repr) && kept->flags & TYPE_HEAP &&
+	    v->resolving < 2) {
 		v->resolving++;
-		err = val_recipe_find(v, kept, &kept->recipe);
+		err = val_recipe_find(v, kept, &kept->recipe, &kept->cycle);
 		err_drop(err); /* without a recipe the attributes are shown */
 		v->resolving--;
 	}
@@ -204,6 +236,17 @@ bool val_is(struct py_values *v, uint64_t addr, const char *name)
 	bool is = !err && t->kind && strcmp(t->kind->name, name) == 0;
 	err_drop(err);
 	return is;
+}
+
+bool val_is_exactly(struct py_values *v, uint64_t addr, const char *name)
+{
+	const struct py_type *t;
+	if (!val_is(v, addr, name))
+		return false;
+	struct err *err = val_type_of(v, addr, &t);
+	bool exact = !err && t->exact;
+	err_drop(err);
+	return exact;
 }
 
 /* ---- attributes of classes ---- */
@@ -262,14 +305,11 @@ struct err *val_put_type_name(struct py_values *v, const struct py_type *t)
 	struct err *err = val_own_attr(v, t->addr, "__module__", &module);
 	if (err)
 		return err;
-	if (module && val_is(v, module, "str") && !val_str_is(v, module, "builtins")) {
-		err = val_put_str(v, module);
-		if (err)
-			return err;
-		buf_puts(v->out, ".");
-	} else if (!module || !val_is(v, module, "str")) {
+	if (!module || !val_is(v, module, "str") || val_str_is(v, module, "builtins")) {
 		buf_puts(v->out, t->tp_name);
 		return NULL;
 	}
-	return val_put_qualname(v, t);
+	err = val_put_str(v, module);
+	buf_puts(v->out, ".");
+	return err ? err : val_put_qualname(v, t);
 }
