@@ -5,6 +5,8 @@
 
 #include "qxfer/python/locals.h"
 #include "qxfer/python_exc.h"
+#include "qxfer/python_native.h"
+#include "qxfer/tree.h"
 #include "rsp/threadid.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -16,13 +18,13 @@
 
 struct request {
 	pid_t tid; /* 0: all */
-	bool json, locals;
+	bool json, locals, native;
 };
 
-static struct err *not_yet(struct request *r)
+static struct err *want_native(struct request *r)
 {
-	(void)r;
-	return err_new(ERR_BAD_DATA, "python-frames: native frames are not available");
+	r->native = true;
+	return NULL;
 }
 
 static struct err *want_locals(struct request *r)
@@ -50,7 +52,7 @@ static struct err *parse_option(const char *text, size_t len, struct request *r)
 		struct err *(*set)(struct request *r);
 	} options[] = {
 		{ "locals", want_locals },
-		{ "native", not_yet },
+		{ "native", want_native },
 		{ "format=json", want_json },
 		{ "format=xml", want_xml },
 	};
@@ -148,13 +150,16 @@ static void put_locals(struct tree *t, const struct py_frame *f, struct py_value
 	err_drop(err);
 }
 
-static void put_frame(struct tree *t, const struct py_frame *f, size_t level, bool merged,
-		      struct py_values *v)
+/* @at: its place among all frames of its thread, native ones too; -1: not known. */
+static void put_frame(struct tree *t, const struct py_thread *th, const struct py_frame *f,
+		      size_t level, int64_t at, struct py_values *v)
 {
 	tree_open(t, "frame");
 	tree_int(t, "level", (int64_t)level);
-	if (merged)
+	if (th->merged)
 		tree_int(t, "stack-level", f->depth);
+	if (at >= 0)
+		tree_int(t, "at", at);
 	if (f->corrupt) {
 		tree_text(t, "corrupt", f->name);
 	} else {
@@ -183,10 +188,44 @@ struct shown {
 	const struct py_snapshot *snap;
 	struct py_values *locals;     /* NULL: not those */
 	struct py_values *exceptions; /* NULL: no thread has any */
+	struct pynative *native;      /* NULL: no native frames */
 };
+
+/* Python's frames alone; false: the document would be too long. */
+static bool put_frames(struct tree *t, const struct shown *s, const struct py_thread *th)
+{
+	for (size_t i = 0; i < th->nframes; i++) {
+		put_frame(t, th, &s->snap->frames[th->first_frame + i], i, -1, s->locals);
+		if (t->out->len > DOCUMENT_MAX)
+			return false;
+	}
+	return true;
+}
+
+/* And with them the native frames of this state of the thread. */
+static bool put_mixed(struct tree *t, const struct shown *s, const struct py_thread *th)
+{
+	const struct py_mixed *m = &s->native->mixed;
+	for (size_t i = 0; i < m->n; i++) {
+		const struct py_mixed_item *item = &m->items[i];
+		int64_t at = m->apart ? -1 : (int64_t)i;
+		if (item->thread != (size_t)(th - s->snap->threads))
+			continue;
+		if (item->kind == PY_MIXED_PYTHON)
+			put_frame(t, th, &s->snap->frames[item->index],
+				  item->index - th->first_frame, at, s->locals);
+		else
+			pynative_put(t, s->native, item, at);
+		if (t->out->len > DOCUMENT_MAX)
+			return false;
+	}
+	return true;
+}
 
 static void put_thread(struct tree *t, const struct shown *s, const struct py_thread *th)
 {
+	bool mixed = s->native && pynative_read(s->native, th->tid);
+
 	tree_open(t, "thread");
 	if (th->tid)
 		tree_int(t, "tid", th->tid);
@@ -201,16 +240,14 @@ static void put_thread(struct tree *t, const struct shown *s, const struct py_th
 		tree_text(t, "raising", th->raising);
 	if (th->handling)
 		tree_text(t, "handling", th->handling);
+	if (mixed && s->native->mixed.mismatch)
+		tree_text(t, "mismatch", s->native->mixed.mismatch);
 	if (s->exceptions && (th->raising || th->handling))
 		pydoc_put_exceptions(t, s->py, s->exceptions, th);
 	tree_list(t, "frames");
-	bool full = false;
-	for (size_t i = 0; i < th->nframes && !full; i++) {
-		put_frame(t, &s->snap->frames[th->first_frame + i], i, th->merged, s->locals);
-		full = t->out->len > DOCUMENT_MAX;
-	}
+	bool all = mixed ? put_mixed(t, s, th) : put_frames(t, s, th);
 	tree_list_end(t);
-	put_corrupt(t, full ? "the document would be too long" : th->corrupt);
+	put_corrupt(t, all ? th->corrupt : "the document would be too long");
 	tree_close(t);
 }
 
@@ -243,6 +280,8 @@ static void put_document(struct tree *t, const struct shown *s)
 	for (size_t i = 0; i < snap->ninterps; i++)
 		put_interp(t, s, &snap->interps[i]);
 	tree_list_end(t);
+	if (s->native)
+		pynative_put_others(t, s->native, snap, DOCUMENT_MAX);
 	put_corrupt(t, snap->corrupt);
 	tree_close(t);
 }
@@ -255,6 +294,16 @@ static bool has_exceptions(const struct py_snapshot *snap)
 	return false;
 }
 
+static struct err *walk(struct python *py, const struct space *s, const struct request *r,
+			const struct py_snapshot **ret)
+{
+	const struct py_walk how = { .tid = r->tid };
+	struct err *err = pynative_walk(py, s, &how, r->native, ret);
+	if (!err && r->tid && !(*ret)->nthreads && !(r->native && pynative_has_thread(s, r->tid)))
+		err = err_new(ERR_NOT_FOUND, "thread %d runs no Python", (int)r->tid);
+	return err;
+}
+
 struct err *python_frames_document(struct python *py, const struct space *s, const char *annex,
 				   struct buf *out)
 {
@@ -263,19 +312,17 @@ struct err *python_frames_document(struct python *py, const struct space *s, con
 	struct tree t;
 
 	struct err *err = parse_annex(annex, &r);
+	if (!err)
+		err = walk(py, s, &r, &snap);
 	if (err)
 		return err;
-	const struct py_walk walk = { .tid = r.tid };
-	err = python_walk(py, s, &walk, &snap);
-	if (err)
-		return err;
-	if (r.tid && !snap->nthreads)
-		return err_new(ERR_NOT_FOUND, "thread %d runs no Python", (int)r.tid);
 	struct py_values values = { 0 };
+	struct pynative native = { .python = py, .space = s, .tid = r.tid };
 	bool exceptions = has_exceptions(snap);
-	if (r.locals || exceptions)
+	bool locals = r.locals && snap->nthreads;
+	if (locals || exceptions)
 		err = python_values(py, s, NULL, &values);
-	if (err && !r.locals) {
+	if (err && !locals) {
 		err_drop(err); /* their types are told in any case */
 		exceptions = false;
 		err = NULL;
@@ -283,14 +330,15 @@ struct err *python_frames_document(struct python *py, const struct space *s, con
 	if (!err) {
 		const struct shown shown = { .py = py,
 					     .snap = snap,
-					     .locals = r.locals ? &values : NULL,
-					     .exceptions = exceptions ? &values : NULL };
+					     .locals = locals ? &values : NULL,
+					     .exceptions = exceptions ? &values : NULL,
+					     .native = r.native ? &native : NULL };
 		tree_begin(&t, out, r.json, "python-frames SYSTEM \"python-frames.dtd\"");
 		put_document(&t, &shown);
 		tree_end(&t);
 	}
 	py_values_end(&values);
-	return err;
+	return pynative_end(&native, err);
 }
 
 /* ---- osdata ---- */

@@ -16,7 +16,8 @@
 /*
  * The document python-frames, docs/python-frames.dtd.  @annex is "" or a thread
  * id as on the wire, then options: ";format=json", ";format=xml", ";locals" (the
- * variables of each frame), ";native" (answers that it is not available).
+ * variables of each frame), ";native" (C frames too, where they ran, and threads
+ * without Python).
  */
 struct err *python_frames_document(struct python *py, const struct space *s, const char *annex,
 				   struct buf *out) MUST_CHECK;
@@ -35,6 +36,7 @@ enum python_style {
 	PYTHON_FULL = 1,   /* columns, addresses, and where C called */
 	PYTHON_COLOR = 2,  /* for a terminal */
 	PYTHON_LOCALS = 4, /* the variables of each frame */
+	PYTHON_NATIVE = 8, /* C frames too, where they ran, and threads without Python */
 };
 
 /*

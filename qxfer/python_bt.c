@@ -21,7 +21,7 @@ static struct err *parse_thread(const char *text, size_t len, struct bt_request 
 	bool hex = number[0] == '0' && number[1] == 'x';
 	uint64_t v = strtoull(number, &end, hex ? 16 : 10);
 	if (!*number || *end || !v || (!hex && v > INT32_MAX))
-		return err_new(ERR_BAD_DATA, "py-bt takes all, full, or a thread, not %.*s",
+		return err_new(ERR_BAD_DATA, "py-bt takes all, full, native, or a thread, not %.*s",
 			       len < 40 ? (int)len : 40, text);
 	if (hex)
 		r->ident = v;
@@ -36,6 +36,8 @@ static struct err *parse_word(const char *text, size_t len, struct bt_request *r
 		r->all = true;
 	else if (len == 4 && memcmp(text, "full", 4) == 0)
 		r->style |= PYTHON_FULL | PYTHON_LOCALS;
+	else if (len == 6 && memcmp(text, "native", 6) == 0)
+		r->style |= PYTHON_NATIVE;
 	else
 		return parse_thread(text, len, r);
 	return NULL;
@@ -75,6 +77,11 @@ static struct err *put_one(const struct pytext *w, const struct bt_request *r,
 		found = true;
 	}
 	free((void *)sorted);
+	if (!err && !found && w->native && !r->ident &&
+	    pynative_has_thread(w->native->space, r->tid)) {
+		pytext_put_other(w, r->tid);
+		found = true;
+	}
 	if (found || err)
 		return err;
 	return r->ident ? err_new(ERR_NOT_FOUND, "no Python thread 0x%" PRIx64, r->ident)
@@ -87,16 +94,20 @@ struct err *python_bt_text(const struct python_view *view, const char *args, str
 	struct err *err = parse_bt(args, &r);
 	if (err)
 		return err;
-	struct pytext w = { .style = r.style, .quotes = view->quotes, .out = out };
+	struct pynative native = { .python = view->py, .space = view->space };
+	struct pytext w = { .style = r.style,
+			    .quotes = view->quotes,
+			    .native = r.style & PYTHON_NATIVE ? &native : NULL,
+			    .out = out };
 	const struct py_walk walk = { .tid = r.all || r.ident ? 0 : r.tid };
 	struct py_values values = { 0 };
-	err = python_walk(view->py, view->space, &walk, &w.snap);
+	err = pynative_walk(view->py, view->space, &walk, w.native != NULL, &w.snap);
 	if (!err)
 		err = pytext_want_values(&w, view->py, view->space, &values);
 	if (!err)
 		err = r.all ? pytext_put_all(&w) : put_one(&w, &r, view);
 	py_values_end(&values);
-	return err;
+	return pynative_end(&native, err);
 }
 
 struct err *python_exc_text(const struct python_view *view, const char *args, struct buf *out)

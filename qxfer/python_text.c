@@ -30,6 +30,16 @@ static void put_painted(const struct pytext *w, const char *color, const char *t
 	paint(w, PLAIN);
 }
 
+void pytext_put_name(const struct pytext *w, const char *name)
+{
+	put_painted(w, BOLD, name);
+}
+
+void pytext_put_title(const struct pytext *w, const char *text)
+{
+	put_painted(w, YELLOW, text);
+}
+
 static void put_number(struct buf *out, int64_t v)
 {
 	buf_printf(out, "%" PRId64, v);
@@ -199,12 +209,11 @@ void pytext_put_heading(const struct pytext *w, const struct py_thread *const *s
 	buf_puts(w->out, "\n");
 }
 
-/* Whose the following frames are, of a thread with several states. */
-static void put_state(const struct pytext *w, const struct py_thread *t)
+void pytext_put_state(const struct pytext *w, const struct py_thread *t, bool placed)
 {
 	buf_printf(w->out, "  (interpreter %" PRId64, interp_id(w, t));
 	put_gil(w, t);
-	buf_puts(w->out, t->merged ? ")\n" : ", its place among the others is not known)\n");
+	buf_puts(w->out, placed ? ")\n" : ", its place among the others is not known)\n");
 }
 
 struct place {
@@ -231,7 +240,7 @@ static struct err *put_merged(const struct pytext *w, const struct py_thread *co
 		if (!place[i].frame)
 			continue;
 		if (!i || place[i].thread != place[i - 1].thread)
-			put_state(w, place[i].thread);
+			pytext_put_state(w, place[i].thread, true);
 		pytext_put_frame(w, place[i].frame, "  ");
 	}
 	free(place);
@@ -241,6 +250,10 @@ static struct err *put_merged(const struct pytext *w, const struct py_thread *co
 struct err *pytext_put_stack(const struct pytext *w, const struct py_thread *const *state, size_t n)
 {
 	bool merged = true, any = false;
+	if (w->native && pynative_read(w->native, state[0]->tid)) {
+		pytext_put_mixed(w, state, n);
+		return NULL;
+	}
 	for (size_t i = 0; i < n; i++) {
 		any = any || state[i]->nframes;
 		merged = merged && (state[i]->merged || (!state[i]->nframes && !state[i]->corrupt));
@@ -251,7 +264,7 @@ struct err *pytext_put_stack(const struct pytext *w, const struct py_thread *con
 		if (any && !state[i]->nframes && !state[i]->corrupt)
 			continue;
 		if (state[i]->shared)
-			put_state(w, state[i]);
+			pytext_put_state(w, state[i], state[i]->merged);
 		pytext_put_frames(w, state[i]);
 		if (!any && !state[i]->corrupt)
 			break;
@@ -341,6 +354,8 @@ struct err *pytext_put_all(const struct pytext *w)
 	}
 	pytext_put_stale(w->out, stale);
 	put_damage(w);
+	if (w->native)
+		pytext_put_others(w);
 	free((void *)sorted);
 	return err;
 }
@@ -348,7 +363,7 @@ struct err *pytext_put_all(const struct pytext *w)
 struct err *pytext_want_values(struct pytext *w, struct python *py, const struct space *s,
 			       struct py_values *values)
 {
-	if (!(w->style & PYTHON_LOCALS))
+	if (!(w->style & PYTHON_LOCALS) || !w->snap->nthreads)
 		return NULL;
 	w->values = values;
 	return python_values(py, s, NULL, values);
@@ -385,13 +400,17 @@ const struct py_frame *pytext_frame_at(const struct py_snapshot *snap, pid_t tid
 struct err *python_stacks_text(struct python *py, const struct space *s, unsigned int style,
 			       struct py_quotes *quotes, struct buf *out)
 {
-	struct pytext w = { .style = style, .quotes = quotes, .out = out };
+	struct pynative native = { .python = py, .space = s };
+	struct pytext w = { .style = style,
+			    .quotes = quotes,
+			    .native = style & PYTHON_NATIVE ? &native : NULL,
+			    .out = out };
 	struct py_values values = { 0 };
-	struct err *err = python_walk(py, s, NULL, &w.snap);
+	struct err *err = pynative_walk(py, s, NULL, w.native != NULL, &w.snap);
 	if (!err)
 		err = pytext_want_values(&w, py, s, &values);
 	if (!err)
 		err = pytext_put_all(&w);
 	py_values_end(&values);
-	return err;
+	return pynative_end(&native, err);
 }

@@ -8,12 +8,14 @@
 
 #include "qxfer/python.h"
 #include "qxfer/python/values.h"
+#include "qxfer/python_native.h"
 
 struct pytext {
 	const struct py_snapshot *snap;
 	unsigned int style;	  /* enum python_style */
 	struct py_values *values; /* NULL: no variables */
 	struct py_quotes *quotes; /* NULL: no source lines */
+	struct pynative *native;  /* NULL: no native frames */
 	struct buf *out;
 };
 
@@ -52,6 +54,17 @@ size_t pytext_stale(const struct py_snapshot *snap, const struct py_thread *cons
 void pytext_put_stale(struct buf *out, size_t n);
 /* A warning, if this version of Python was never tested. */
 void pytext_put_doubt(const struct pytext *w);
+/* The same with the native frames of the thread, which were read. */
+void pytext_put_mixed(const struct pytext *w, const struct py_thread *const *state, size_t n);
+/* Of a thread with several states: whose the following frames are; @placed among the others. */
+void pytext_put_state(const struct pytext *w, const struct py_thread *t, bool placed);
+/* A thread without Python: its heading and its native frames. */
+void pytext_put_other(const struct pytext *w, pid_t tid);
+/* Those threads of the space that the snapshot knows nothing of. */
+void pytext_put_others(const struct pytext *w);
+/* As the name of a function, and as the heading of a thread, is painted. */
+void pytext_put_name(const struct pytext *w, const char *name);
+void pytext_put_title(const struct pytext *w, const char *text);
 /* ", raising X, handling Y", or nothing. */
 void pytext_put_exception(struct buf *out, const struct py_thread *t);
 /* Every thread with its heading. */

@@ -245,8 +245,9 @@ static struct err *run_py_list(struct session *s, const char *args, struct buf *
 
 /* clang-format off */
 const struct monitor monitor_python[] = {
-	{ "py-bt", "[all|full|THREAD]",
-	  "Print the Python stack of the current thread, of all, or of one", true, run_py_bt },
+	{ "py-bt", "[all|full|native|THREAD]",
+	  "Print the Python stack of the current thread, of all, or of one;\n"
+	  "    native: with the C frames, where they ran", true, run_py_bt },
 	{ "py-exc", "",
 	  "Print the exceptions being raised and handled, with tracebacks", true, run_py_exc },
 	{ "py-up", "[N]",

@@ -114,6 +114,7 @@ static int stacks(const struct options *o)
 	struct options attach = *o;
 	struct stacks_options how = { .json = o->json,
 				      .locals = o->locals,
+				      .native = o->native,
 				      .color = !o->json && isatty(STDOUT_FILENO) };
 	struct py_quotes quotes = { 0 };
 	struct source source;

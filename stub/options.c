@@ -39,6 +39,7 @@ FLAG(read_only, true)
 FLAG(no_host_io, true)
 FLAG(json, true)
 FLAG(locals, true)
+FLAG(native, true)
 FLAG(debug, true)
 FLAG(event_loop_debug, true)
 FLAG(remote_debug, true)
@@ -158,6 +159,7 @@ static const struct option_row rows[] = {
 	{ "--no-host-io", ARG_NONE, set_no_host_io_true, "give the client no files (vFile)" },
 	{ "--python", ARG_VALUE, set_python, "auto|off: Python stacks" },
 	{ "--locals", ARG_NONE, set_locals_true, "stacks: the variables of each frame too" },
+	{ "--native", ARG_NONE, set_native_true, "stacks: C frames too, where they ran; every thread" },
 	{ "--json", ARG_NONE, set_json_true, "stacks: for programs" },
 	{ "--remote-debug", ARG_NONE, set_remote_debug_true, "log the packets" },
 	{ "--debug", ARG_OPTIONAL, set_debug_true, "log what the stub does" },
@@ -175,7 +177,7 @@ void options_usage(FILE *out)
 {
 	fputs("Usage: archerfish [OPTIONS] COMM PROG [ARGS...]\n"
 	      "       archerfish [OPTIONS] --attach COMM PID\n"
-	      "       archerfish stacks [--json] [--locals] PID\n\n"
+	      "       archerfish stacks [--json] [--locals] [--native] PID\n\n"
 	      "COMM is HOST:PORT, :PORT (this host only), unix:PATH, fd:N, a serial device,\n"
 	      "or - or stdio.\n\nOptions:\n",
 	      out);

@@ -23,8 +23,8 @@ struct options {
 	bool read_only;
 	bool no_host_io;
 	bool python_off;
-	bool json, locals; /* stacks */
-	bool quiet;	   /* say nothing of what is opened */
+	bool json, locals, native; /* stacks */
+	bool quiet;		   /* say nothing of what is opened */
 	bool debug, event_loop_debug, remote_debug;
 	bool debug_timestamp; /* --debug-format */
 	const char *debug_file;

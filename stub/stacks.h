@@ -15,6 +15,7 @@ struct stacks_options {
 	bool json;
 	bool full;   /* columns, addresses, where C called */
 	bool locals; /* the variables of each frame */
+	bool native; /* C frames too, and threads without Python */
 	bool color;  /* for a terminal */
 };
 

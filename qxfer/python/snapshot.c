@@ -37,6 +37,7 @@ void python_destroy(struct python *py)
 	free(py->snap.interps);
 	free(py->snap.threads);
 	free(py->snap.frames);
+	py_mixer_free(py->mixer);
 	free(py);
 }
 

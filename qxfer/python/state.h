@@ -37,6 +37,7 @@ struct python {
 	size_t ntps, tps_cap;
 
 	struct py_names names;
+	struct py_mixer *mixer; /* made when native frames are first asked for, or NULL */
 
 	struct py_snapshot snap;
 	/* The walk that snap holds, to be given again within the same stop. */
@@ -161,6 +162,8 @@ static inline bool py_brent_seen(struct py_brent *b, uint64_t addr, size_t n)
 	}
 	return false;
 }
+
+void py_mixer_free(struct py_mixer *mx);
 
 /* Makes room for one more element; for arrays that count in @n and @cap. */
 struct err *py_array_grow(void **array, size_t n, size_t *cap, size_t size) MUST_CHECK;

@@ -46,6 +46,8 @@ static void scan_phdr(struct image *img, const Elf64_Phdr *ph, struct phdr_scan 
 		img->note[scan->nnotes].size = ph->p_memsz;
 		scan->nnotes++;
 	}
+	if (ph->p_type == PT_GNU_EH_FRAME)
+		img->unwind = ph->p_vaddr;
 	if (ph->p_type != PT_LOAD)
 		return;
 	scan->load[scan->nload++] = *ph;
@@ -80,6 +82,8 @@ static struct err *scan_phdrs(struct image *img, const Elf64_Ehdr *eh, struct ph
 	}
 	for (size_t i = 0; i < scan->nnotes; i++)
 		img->note[i].addr += img->bias;
+	if (img->unwind)
+		img->unwind += img->bias;
 	return NULL;
 }
 
@@ -326,6 +330,26 @@ bool image_find_static(struct image *img, const char *name, struct image_symbol 
 		const Elf64_Shdr *sh = elf64_getshdr(scn);
 		if (sh && sh->sh_type == SHT_SYMTAB && find_in_table(img, scn, name, ret))
 			return true;
+	}
+	return false;
+}
+
+bool image_debug_link(struct image *img, char *name, size_t room)
+{
+	size_t strings;
+	if (!img->elf || elf_getshdrstrndx(img->elf, &strings) != 0)
+		return false;
+	for (Elf_Scn *scn = elf_nextscn(img->elf, NULL); scn; scn = elf_nextscn(img->elf, scn)) {
+		const Elf64_Shdr *sh = elf64_getshdr(scn);
+		const char *text = sh ? elf_strptr(img->elf, strings, sh->sh_name) : NULL;
+		if (!text || strcmp(text, ".gnu_debuglink") != 0)
+			continue;
+		const Elf_Data *data = elf_rawdata(scn, NULL);
+		size_t len = data && data->d_buf ? strnlen(data->d_buf, data->d_size) : 0;
+		if (!len || len == data->d_size || len >= room)
+			return false;
+		memcpy(name, data->d_buf, len + 1);
+		return true;
 	}
 	return false;
 }

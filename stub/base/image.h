@@ -32,6 +32,8 @@ struct image {
 		uint64_t addr, size;
 	} note[4]; /* PT_NOTE segments; size 0 ends them */
 
+	uint64_t unwind; /* run-time address of .eh_frame_hdr (PT_GNU_EH_FRAME), or 0 */
+
 	void *elf; /* libelf's handle of the file, or NULL */
 	int fd;	   /* -1: no file */
 };
@@ -57,6 +59,9 @@ bool image_find_section(struct image *img, const char *name, struct image_symbol
 
 /* Copies at most @room bytes of the build-id; returns its length, 0 if there is none. */
 size_t image_build_id(struct image *img, uint8_t *buf, size_t room);
+
+/* The name of its separate debug file (.gnu_debuglink); false: none, or no file. */
+bool image_debug_link(struct image *img, char *name, size_t room);
 
 #define _cleanup_image_ __attribute__((cleanup(image_deinit)))
 

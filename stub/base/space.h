@@ -7,6 +7,7 @@
 #ifndef STUB_BASE_SPACE_H
 #define STUB_BASE_SPACE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "stub/base/maps.h"
@@ -15,6 +16,21 @@
 struct space_thread {
 	pid_t tid;   /* the operating system's thread id, in the stub's pid namespace */
 	uint64_t tp; /* thread pointer: fs_base, which is pthread_self(); 0 if unknown */
+};
+
+/*
+ * Registers by DWARF's numbers (x86-64 psABI, "DWARF Register Number Mapping"):
+ * rax rdx rcx rbx rsi rdi rbp rsp r8..r15, and the program counter in the place
+ * of the return address.
+ */
+#define SPACE_REGS   17u
+#define SPACE_REG_FP 6u
+#define SPACE_REG_SP 7u
+#define SPACE_REG_PC 16u
+
+struct space_regs {
+	uint64_t value[SPACE_REGS];
+	uint32_t known; /* bit N: value[N] is known */
 };
 
 struct space {
@@ -39,6 +55,13 @@ struct space {
 	 * were stored.  May be NULL, and may store none.
 	 */
 	size_t (*thread_regs)(void *ctx, pid_t tid, uint64_t *ret, size_t n);
+	/* The same by name, to unwind from; false: there are none.  May be NULL. */
+	bool (*dwarf_regs)(void *ctx, pid_t tid, struct space_regs *ret);
+	/*
+	 * A new read-only descriptor of the file at @path as the inferior sees it, to
+	 * be closed by the caller; -1: none.  May be NULL.
+	 */
+	int (*open_path)(void *ctx, const char *path);
 	void *ctx;
 };
 

@@ -80,7 +80,7 @@ Test(monitor, help_ends_with_gdbservers_own, .init = setup, .fini = teardown)
 	_cleanup_buf_ struct buf printed = { 0 };
 	const char *text = monitor("help", &printed);
 	cr_assert(ends_with(text, gdbserver_help), "%s", text);
-	cr_assert(strstr(text, "  py-bt [all|full|THREAD]\n"));
+	cr_assert(strstr(text, "  py-bt [all|full|native|THREAD]\n"));
 	cr_assert_str_eq((const char *)bench.reply.data, "OK");
 }
 

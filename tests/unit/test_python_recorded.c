@@ -173,7 +173,7 @@ Test(python_recorded, what_an_annex_cannot_mean_is_an_error)
 {
 	static const char *const wrong[] = { "x",	    "1x",
 					     ";",	    ";local",
-					     ";native",	    ";format=yaml",
+					     ";natives",    ";format=yaml",
 					     "-",	    ";;format=json",
 					     "1;format=js", ";format=json;",
 					     "p1.2,",	    "\xff" };
@@ -183,6 +183,36 @@ Test(python_recorded, what_an_annex_cannot_mean_is_an_error)
 		cr_expect_not_null(err, "'%s'", wrong[i]);
 		cr_expect_eq(out.len, 0);
 		err_drop(err);
+	}
+}
+
+static size_t count(const char *text, const char *what)
+{
+	size_t n = 0;
+	while ((text = strstr(text, what))) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+Test(python_recorded, where_native_frames_cannot_be_had_python_frames_still_can)
+{
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		open_recording(files.gl_pathv[i]);
+		struct err *err = python_frames_document(py, &rec.space, "", &out);
+		cr_assert_null(err);
+		buf_put(&out, "", 1);
+		size_t frames = count((const char *)out.data, "<frame ");
+		buf_clear(&out);
+		err = python_frames_document(py, &rec.space, ";native", &out);
+		cr_assert_null(err);
+		buf_put(&out, "", 1);
+		cr_expect_eq(count((const char *)out.data, "<frame "), frames);
+		cr_expect_eq(count((const char *)out.data, "<native "), 0);
+		cr_expect(strstr((const char *)out.data, "<cut "));
+		cr_expect_null(strstr((const char *)out.data, "mismatch"));
+		buf_clear(&out);
 	}
 }
 

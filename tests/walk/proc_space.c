@@ -53,6 +53,20 @@ static size_t thread_regs(void *ctx, pid_t tid, uint64_t *ret, size_t n)
 	return n;
 }
 
+static bool dwarf_regs(void *ctx, pid_t tid, struct space_regs *ret)
+{
+	struct user_regs_struct r;
+	(void)ctx;
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &r) != 0)
+		return false;
+	*ret = (struct space_regs){
+		.value = { r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9,
+			   r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip },
+		.known = (1u << SPACE_REGS) - 1,
+	};
+	return true;
+}
+
 static bool known(const struct proc_space *p, pid_t tid)
 {
 	for (size_t i = 0; i < p->space.nthreads; i++)
@@ -120,6 +134,7 @@ bool proc_space_open(struct proc_space *p, pid_t pid)
 		.epoch = 1,
 		.open_map = open_map,
 		.thread_regs = thread_regs,
+		.dwarf_regs = dwarf_regs,
 		.ctx = p,
 	};
 	int n;

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "qxfer/unwind/cfi.h"
+
+static bool take(struct cfi_cursor *c, void *ret, unsigned int size)
+{
+	if (c->bad || c->at > c->end || c->end - c->at < size ||
+	    mem_read_some(c->mem, c->at, ret, size) != size) {
+		c->bad = true;
+		return false;
+	}
+	c->at += size;
+	return true;
+}
+
+uint64_t cfi_uint(struct cfi_cursor *c, unsigned int size)
+{
+	uint64_t v = 0; /* little-endian: the bytes that are not read are the high ones */
+	return size <= sizeof(v) && take(c, &v, size) ? v : 0;
+}
+
+int64_t cfi_int(struct cfi_cursor *c, unsigned int size)
+{
+	uint64_t v = cfi_uint(c, size);
+	unsigned int unused = 64 - 8 * size;
+	return size ? (int64_t)(v << unused) >> unused : 0;
+}
+
+/* LEB128: DWARF 5, 7.6.  What does not fit into 64 bits is lost. */
+static uint64_t leb(struct cfi_cursor *c, unsigned int *bits, uint8_t *last)
+{
+	uint64_t v = 0;
+	*bits = 0;
+	do {
+		*last = (uint8_t)cfi_uint(c, 1);
+		if (*bits < 64)
+			v |= (uint64_t)(*last & 0x7f) << *bits;
+		*bits += 7;
+	} while (*last & 0x80);
+	return v;
+}
+
+uint64_t cfi_uleb(struct cfi_cursor *c)
+{
+	unsigned int bits;
+	uint8_t last;
+	return leb(c, &bits, &last);
+}
+
+int64_t cfi_sleb(struct cfi_cursor *c)
+{
+	unsigned int bits;
+	uint8_t last;
+	uint64_t v = leb(c, &bits, &last);
+	if (last & 0x40 && bits < 64)
+		v |= ~0ull << bits;
+	return (int64_t)v;
+}

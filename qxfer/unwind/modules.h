@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The images that code runs in: their unwind tables and their functions' names.
+ *
+ * Found one by one, as addresses are asked for, and kept from stop to stop while
+ * the same file stays mapped at the same place.
+ */
+#ifndef QXFER_UNWIND_MODULES_H
+#define QXFER_UNWIND_MODULES_H
+
+#include "qxfer/unwind/cfi.h"
+#include "stub/base/space.h"
+#include "stub/base/symbols.h"
+
+#define MODULES_MAX 4096u
+
+struct module {
+	struct map first; /* of its mappings; its path is `path' */
+	uint64_t lo, hi;  /* [lo, hi): run-time addresses of its segments */
+	uint64_t bias;	  /* run-time address minus the address in the file */
+	char *path;	  /* as the inferior sees it, or "[vdso]" */
+	struct cfi_table table;
+	struct symbols symbols;
+	bool symbols_read;
+};
+
+struct modules {
+	struct module **module; /* sorted by lo */
+	size_t n, cap;
+	uint64_t epoch, generation; /* of the space they were last checked against */
+	const struct mem *mem;
+};
+
+void modules_deinit(struct modules *ms);
+
+/*
+ * Forgets those that are not mapped any more.  *changed: there were some, so that
+ * what was concluded from them is void.
+ */
+void modules_refresh(struct modules *ms, const struct space *s, bool *changed);
+
+/* The image that @addr lies in; NULL: none.  Lent until one is forgotten. */
+struct err *modules_find(struct modules *ms, const struct space *s, uint64_t addr,
+			 struct module **ret) MUST_CHECK;
+
+/* The function that @addr is in, *offset bytes from its start; NULL: it has no name. */
+struct err *module_symbol(struct module *m, const struct space *s, uint64_t addr, const char **name,
+			  uint64_t *offset) MUST_CHECK;
+
+#endif
