@@ -1,0 +1,191 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Builds of CPython that no distribution's python3 is: free-threaded, static, with
+# musl, position independent, with --with-pydebug.
+#
+#	tests/zoo/build-python.sh [--list] [NAME...]	(default: all that can be had)
+#
+# They come to lie in $ARCHERFISH_BUILDS, else ${XDG_CACHE_HOME:-~/.cache}/archerfish/
+# builds, and are made once.  Debug builds are unpacked from Debian's packages, the
+# others compiled from Debian's source packages: two to ten minutes each on two cores,
+# 400 MB.  The mirror and its keys are those this machine's apt uses; nothing of the
+# system is changed.
+#
+# Exit status: 0 all are ready; 77 some can't be made here, each with the reason.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/zoo/debian.sh
+. "$here/debian.sh"
+builds=${ARCHERFISH_BUILDS:-${XDG_CACHE_HOME:-$HOME/.cache}/archerfish/builds}
+
+# NAME SUITE PACKAGE KIND
+table='
+3.13t		trixie	python3.13	free-threaded
+3.14t		sid	python3.14	free-threaded
+3.15t		sid	python3.15	free-threaded
+3.13-pie	trixie	python3.13	pie
+3.13-static	trixie	python3.13	static
+3.13-musl	trixie	python3.13	musl
+3.13td		trixie	python3.13	free-threaded-pydebug
+3.11d		bookworm python3.11	pydebug
+3.13d		trixie	python3.13	pydebug
+3.14d		sid	python3.14	pydebug
+3.15d		sid	python3.15	pydebug
+'
+
+say() { printf 'zoo: %s\n' "$*" >&2; }
+rows() { echo "$table" | awk 'NF == 4'; }
+
+# An apt of our own, which knows one suite: "apt_in SUITE apt-get ..."
+apt_in() { # SUITE COMMAND...
+	dir=$builds/apt/$1
+	if [ ! -e "$dir/ready" ]; then
+		mkdir -p "$dir/state/lists/partial" "$dir/cache/archives/partial"
+		: >"$dir/status"
+		keys=/usr/share/keyrings/debian-archive-keyring.gpg
+		for type in deb deb-src; do
+			echo "$type [signed-by=$keys] $(mirror_find) $1 main"
+		done >"$dir/sources.list"
+		cat >"$dir/apt.conf" <<-END
+			Dir::Etc::sourcelist "$dir/sources.list";
+			Dir::Etc::sourceparts "/dev/null";
+			Dir::State "$dir/state";
+			Dir::State::status "$dir/status";
+			Dir::Cache "$dir/cache";
+			Acquire::Check-Valid-Until "false";
+			APT::Sandbox::User "root";
+		END
+		APT_CONFIG=$dir/apt.conf apt-get -q update || return 1
+		: >"$dir/ready"
+	fi
+	shift
+	APT_CONFIG=$dir/apt.conf "$@"
+}
+
+# The unpacked source of PACKAGE, in $builds/src/PACKAGE-SUITE.
+get_source() { # SUITE PACKAGE
+	[ -x "$builds/src/$2-$1/configure" ] && return
+	mkdir -p "$builds/src/download"
+	(
+		cd "$builds/src/download"
+		apt_in "$1" apt-get -q source --download-only "$2"
+		rm -rf "../$2-$1"
+		dpkg-source --no-check -x "$2"_*.dsc "../$2-$1"
+	) || return 1
+	rm -rf "$builds/src/download"
+}
+
+get_musl() { # -> $builds/musl/musl-gcc
+	[ -x "$builds/musl/musl-gcc" ] && return
+	mkdir -p "$builds/musl"
+	(
+		cd "$builds/musl"
+		apt_in trixie apt-get -q download musl musl-dev musl-tools
+		for deb in *.deb; do
+			dpkg -x "$deb" .
+		done
+		rm -f ./*.deb
+		sed -i "s| /usr/\(include\|lib\)/| $PWD/usr/\1/|g; s|-L/usr|-L$PWD/usr|; s|:/usr/lib/x|:$PWD/usr/lib/x|g" \
+			usr/lib/x86_64-linux-musl/musl-gcc.specs
+		# The kernel's headers are the machine's own, under musl's.
+		for dir in linux asm-generic; do
+			ln -s "/usr/include/$dir" usr/include/x86_64-linux-musl/
+		done
+		ln -s /usr/include/x86_64-linux-gnu/asm usr/include/x86_64-linux-musl/
+		printf '#!/bin/sh\nexec gcc "$@" -specs %s\n' \
+			"$PWD/usr/lib/x86_64-linux-musl/musl-gcc.specs" >musl-gcc
+		chmod 755 musl-gcc
+	)
+}
+
+# What the tests do without, and what needs libraries that may not be there.
+unwanted='_tkinter _ssl _hashlib _sqlite3 _curses _curses_panel readline _dbm _gdbm _lzma _bz2
+	nis _codecs_cn _codecs_hk _codecs_iso2022 _codecs_jp _codecs_kr _codecs_tw _decimal pyexpat
+	_elementtree unicodedata _lsprof _uuid _crypt ossaudiodev xxlimited xxlimited_35 _zstd'
+
+compile() { # DIR SUITE PACKAGE KIND
+	get_source "$2" "$3"
+	mkdir -p "$1"
+	cd "$1"
+	export CFLAGS='-O1 -g' CC=gcc LDFLAGS= MODULE_BUILDTYPE=shared
+	set -- "../src/$3-$2/configure" "$4" -q --without-ensurepip --disable-test-modules
+	configure=$1 kind=$2
+	shift 2
+	case $kind in
+	free-threaded) set -- "$@" --disable-gil ;;
+	free-threaded-pydebug) set -- "$@" --disable-gil --with-pydebug ;;
+	pie) CFLAGS="$CFLAGS -fPIE" LDFLAGS=-pie ;;
+	musl)
+		get_musl
+		CC=$builds/musl/musl-gcc
+		;;
+	esac
+	case $kind in
+	static | musl)
+		export MODULE_BUILDTYPE=static LDFLAGS='-static -no-pie' LINKFORSHARED=' '
+		CFLAGS="$CFLAGS -fno-pie"
+		unwanted="$unwanted _ctypes zlib binascii"
+		;;
+	esac
+	"$configure" "$@"
+	{
+		echo '*disabled*'
+		printf '%s\n' $unwanted
+	} >Modules/Setup.local
+	nice -n 15 make -j2 ${LINKFORSHARED:+"LINKFORSHARED=$LINKFORSHARED"}
+	./python -c 'import threading, time'
+}
+
+# Debian's debug build: an interpreter and its extension modules, without the rest of
+# the package; the library's Python files are those of the suite's root or this machine.
+unpack() { # DIR SUITE PACKAGE
+	mkdir -p "$1"
+	cd "$1"
+	apt_in "$2" apt-get -q download "$3-dbg" "lib$3-dbg"
+	for deb in *.deb; do
+		dpkg --fsys-tarfile "$deb" | tar -x --wildcards './usr/bin/*' './usr/lib/python3*' || :
+	done
+	rm -f ./*.deb
+	ls usr/bin/python3.*d >/dev/null
+}
+
+make_one() { # NAME SUITE PACKAGE KIND
+	part=$builds/$1.partial
+	rm -rf "$part"
+	case $4 in
+	pydebug) (set -e; unpack "$part" "$2" "$3") ;;
+	*) (set -e; compile "$part" "$2" "$3" "$4") ;;
+	esac >"$builds/$1.log" 2>&1 || return 1
+	echo "$2 $4" >"$part/.archerfish-build"
+	rm -rf "${builds:?}/$1"
+	mv "$part" "$builds/$1"
+	rm -f "$builds/$1.log"
+}
+
+if [ "${1:-}" = --list ]; then
+	rows
+	exit 0
+fi
+mkdir -p "$builds"
+exec 9>"$builds/.lock"
+flock 9
+status=0
+[ $# -gt 0 ] || set -- $(rows | awk '{ print $1 }')
+for name; do
+	[ ! -e "$builds/$name/.archerfish-build" ] || continue
+	row=$(rows | awk -v n="$name" '$1 == n')
+	if [ -z "$row" ]; then
+		say "no such build: $name"
+		exit 2
+	fi
+	say "making $name (once)"
+	# shellcheck disable=SC2086 # the row's words
+	if ! make_one $row; then
+		say "could not make $name; the end of $builds/$name.log:"
+		tail -n 4 "$builds/$name.log" >&2
+		status=77
+	fi
+done
+exit $status
