@@ -48,6 +48,7 @@ FIELDS = [
     ("tstate.datastack_chunk", ["_ts.datastack_chunk"]),
     ("tstate.datastack_top", ["_ts.datastack_top"]),
     ("tstate.frame", ["_ts.current_frame", "_ts.frame", "_ts.cframe"]),
+    ("cframe.innermost", ["_ts.cframe"]),
     ("cframe.current_frame", ["_PyCFrame.current_frame"]),
     ("cframe.previous", ["_PyCFrame.previous"]),
     ("exc_item.value", ["_err_stackitem.exc_value"]),

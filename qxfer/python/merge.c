@@ -7,8 +7,9 @@
  * has a chain of frames of its own, and which frame called which only the C stack
  * tells: it grows down, so a frame whose evaluation loop lies lower was called
  * later.  Where loops lie: from 3.12 on the shim at the end of each loop's frames
- * is a variable of the loop (_PyEval_EvalFrameDefault(), entry_frame); in 3.11 the
- * _PyCFrame is, one for each frame that is marked as an entry.
+ * is a variable of the loop (_PyEval_EvalFrameDefault(), entry_frame); in 3.10 and 3.11
+ * the CFrame is, one for each frame that is marked as an entry.  Before there is
+ * nothing of the kind.
  */
 #include <stdlib.h>
 
@@ -32,11 +33,16 @@ static int by_c_frame(const void *a, const void *b)
 	return x->frame < y->frame ? -1 : x->frame > y->frame;
 }
 
-/* 3.11: the _PyCFrame of each loop, from the innermost out. */
+/* 3.10, 3.11: the CFrame of each loop, from the innermost out. */
 static void find_cframes(struct py_walker *w, struct py_thread *t)
 {
 	struct py_frame *f = &w->py->snap.frames[t->first_frame];
 	uint64_t at = t->c_stack;
+	if (!at) {
+		struct err *err = mem_ptr(w->mem, t->addr + w->off->cframe.innermost, &at);
+		err_drop(err);
+	}
+	t->c_stack = at;
 	for (size_t i = 0; i < t->nframes && at; i++) {
 		f[i].c_frame = at;
 		if (!f[i].entry)
@@ -74,9 +80,10 @@ static void find_shim(struct py_walker *w, struct py_thread *t)
 
 static void find_loops(struct py_walker *w, struct py_thread *t)
 {
-	if (w->off->frame.is_entry != PY_NONE && w->off->cframe.previous != PY_NONE)
+	bool has_shims = w->off->owner_shim <= w->off->owner_last;
+	if (!has_shims && w->off->cframe.innermost != PY_NONE)
 		find_cframes(w, t);
-	else
+	else if (has_shims)
 		find_shim(w, t);
 	if (!t->c_stack)
 		t->c_stack = w->py->snap.frames[t->first_frame].c_frame;

@@ -79,6 +79,7 @@ struct py_offsets {
 		uint32_t frame; /* the current frame, or the _PyCFrame that points to it */
 	} tstate;
 	struct {
+		uint32_t innermost;	/* in the thread state: a pointer to it (3.10 to 3.12) */
 		uint32_t current_frame; /* PY_NONE: the thread points to its frame itself */
 		uint32_t previous;
 	} cframe;
