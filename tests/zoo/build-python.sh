@@ -57,7 +57,7 @@ apt_in() { # SUITE COMMAND...
 			Acquire::Check-Valid-Until "false";
 			APT::Sandbox::User "root";
 		END
-		APT_CONFIG=$dir/apt.conf apt-get -q update || return 1
+		APT_CONFIG=$dir/apt.conf apt-get -q update
 		: >"$dir/ready"
 	fi
 	shift
@@ -73,7 +73,7 @@ get_source() { # SUITE PACKAGE
 		apt_in "$1" apt-get -q source --download-only "$2"
 		rm -rf "../$2-$1"
 		dpkg-source --no-check -x "$2"_*.dsc "../$2-$1"
-	) || return 1
+	)
 	rm -rf "$builds/src/download"
 }
 
@@ -109,7 +109,7 @@ compile() { # DIR SUITE PACKAGE KIND
 	get_source "$2" "$3"
 	mkdir -p "$1"
 	cd "$1"
-	export CFLAGS='-O1 -g' CC=gcc LDFLAGS= MODULE_BUILDTYPE=shared
+	export CFLAGS='-O1 -g' CC=gcc LDFLAGS='' MODULE_BUILDTYPE=shared
 	set -- "../src/$3-$2/configure" "$4" -q --without-ensurepip --disable-test-modules
 	configure=$1 kind=$2
 	shift 2
@@ -132,6 +132,7 @@ compile() { # DIR SUITE PACKAGE KIND
 	"$configure" "$@"
 	{
 		echo '*disabled*'
+		# shellcheck disable=SC2086 # words
 		printf '%s\n' $unwanted
 	} >Modules/Setup.local
 	nice -n 15 make -j2 ${LINKFORSHARED:+"LINKFORSHARED=$LINKFORSHARED"}
@@ -151,27 +152,40 @@ unpack() { # DIR SUITE PACKAGE
 	ls usr/bin/python3.*d >/dev/null
 }
 
+# In a shell of its own, which ends at the first command that fails.
+make_inside() { # DIR NAME SUITE PACKAGE KIND
+	case $5 in
+	pydebug) unpack "$1" "$3" "$4" ;;
+	*) compile "$1" "$3" "$4" "$5" ;;
+	esac
+}
+
 make_one() { # NAME SUITE PACKAGE KIND
 	part=$builds/$1.partial
 	rm -rf "$part"
-	case $4 in
-	pydebug) (set -e; unpack "$part" "$2" "$3") ;;
-	*) (set -e; compile "$part" "$2" "$3" "$4") ;;
-	esac >"$builds/$1.log" 2>&1 || return 1
+	"$here/build-python.sh" --inside "$part" "$@" >"$builds/$1.log" 2>&1 || return 1
 	echo "$2 $4" >"$part/.archerfish-build"
 	rm -rf "${builds:?}/$1"
 	mv "$part" "$builds/$1"
 	rm -f "$builds/$1.log"
 }
 
-if [ "${1:-}" = --list ]; then
+case ${1:-} in
+--list)
 	rows
 	exit 0
-fi
+	;;
+--inside)
+	shift
+	make_inside "$@"
+	exit 0
+	;;
+esac
 mkdir -p "$builds"
 exec 9>"$builds/.lock"
 flock 9
 status=0
+# shellcheck disable=SC2046 # words
 [ $# -gt 0 ] || set -- $(rows | awk '{ print $1 }')
 for name; do
 	[ ! -e "$builds/$name/.archerfish-build" ] || continue
