@@ -267,6 +267,17 @@ static void resolve(const struct py_offsets *off, struct py_frame *f, struct py_
 		f->pos.line = f->pos.end_line = code->first_line;
 }
 
+/*
+ * Code objects count their references, so the process can write them, but for
+ * _Py_InitCleanup (3.13 and later, Python/specialize.c), a constant of the interpreter's
+ * that a core without its file does not hold; see py_code.trampoline.
+ */
+static bool is_constant(const struct py_walker *w, uint64_t addr)
+{
+	const struct map *m = maps_find(w->space->maps, addr);
+	return m && m->inode && !(m->prot & MAP_W);
+}
+
 struct err *py_frames_resolve(struct py_walker *w, struct py_thread *thread)
 {
 	struct py_frame *frames = &w->py->snap.frames[thread->first_frame];
@@ -278,11 +289,13 @@ struct err *py_frames_resolve(struct py_walker *w, struct py_thread *thread)
 		if (err)
 			return err;
 		resolve(w->off, &frames[i], code);
+		bool ours =
+			code->trampoline || (code->corrupt && is_constant(w, frames[i].code_addr));
 		/*
 		 * Frames that nobody wrote are left out.  One with None for code is C's, whether
 		 * or not its owner says so yet.
 		 */
-		if (!code->trampoline && !code->absent)
+		if (!ours && !code->absent)
 			frames[kept++] = frames[i];
 		else if (kept && (frames[i].entry || code->absent))
 			frames[kept - 1].entry = true;

@@ -36,6 +36,7 @@ const char *py_way_name(enum py_way way)
 		{ PY_BY_CODE, "code of PyInterpreterState_Head" },
 		{ PY_BY_COOKIE, "cookie of _Py_DebugOffsets" },
 		{ PY_BY_THREADS, "thread pointers" },
+		{ PY_BY_BUILD, "build-id seen before" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (names[i].way == way)
@@ -553,6 +554,15 @@ struct err *py_runtime_find(const struct space *s, unsigned int ways, struct py_
 		return NULL;
 	}
 	return f.refused ? f.refused : err_new(ERR_NOT_FOUND, "no Python in this process");
+}
+
+bool py_runtime_try(const struct space *s, uint64_t addr, uint32_t version_hex,
+		    struct py_runtime *ret)
+{
+	struct finder f = { .s = s, .ret = ret };
+	bool found = try_runtime(&f, addr, version_hex, PY_BY_BUILD);
+	err_drop(f.refused);
+	return found;
 }
 
 bool py_runtime_alive(const struct space *s, const struct py_runtime *rt)

@@ -20,6 +20,7 @@ enum py_way {
 	PY_BY_COOKIE = 1 << 4,	/* "xdebugpy" in a file's writable segment (3.13 and later) */
 	PY_BY_THREADS = 1 << 5, /* a thread state whose ident is a live thread pointer (to 3.12) */
 	PY_BY_ANY = 63,
+	PY_BY_BUILD = 1 << 6, /* where it was in another process of the same file */
 };
 
 struct py_runtime {
@@ -40,6 +41,13 @@ struct py_runtime {
  */
 struct err *py_runtime_find(const struct space *s, unsigned int ways, struct py_runtime *ret,
 			    bool *later) MUST_CHECK;
+
+/*
+ * Whether there is a runtime at @addr, of @version_hex, or of a version that it tells
+ * itself if that is 0; see builds.h.
+ */
+bool py_runtime_try(const struct space *s, uint64_t addr, uint32_t version_hex,
+		    struct py_runtime *ret);
 
 /* Whether a runtime found earlier still has an interpreter. */
 bool py_runtime_alive(const struct space *s, const struct py_runtime *rt);

@@ -425,9 +425,14 @@ static struct err *search(struct python *py, const struct space *s, bool in_pass
 	uint64_t now = fingerprint(s->maps);
 	if (py->absent == now || (in_passing && py->not_seen == now))
 		return err_new(ERR_NOT_FOUND, "no Python in this process");
+	py->found = py_builds_find(&py->builds, s, &py->rt);
+	if (py->found)
+		return NULL;
 	unsigned int ways = ways_to_try(py, in_passing);
 	struct err *err = py_runtime_find(s, ways, &py->rt, &later);
 	py->found = !err;
+	if (py->found)
+		py_builds_note(&py->builds, s, &py->rt);
 	if (!err || err->code != ERR_NOT_FOUND || later)
 		return err;
 	py->not_seen = now;

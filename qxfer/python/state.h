@@ -5,6 +5,7 @@
 #ifndef QXFER_PYTHON_STATE_H
 #define QXFER_PYTHON_STATE_H
 
+#include "qxfer/python/builds.h"
 #include "qxfer/python/code.h"
 #include "qxfer/python/lookup.h"
 #include "qxfer/python/python.h"
@@ -27,6 +28,7 @@ struct python {
 	uint64_t absent, not_seen;
 	unsigned int looks; /* how often mappings without Python were looked through */
 	struct py_runtime rt;
+	struct py_builds builds; /* of any process */
 
 	struct py_codes codes;
 	uint64_t codes_key;	   /* of the state in which codes are valid */
