@@ -236,6 +236,8 @@ static void put_thread(struct tree *t, const struct shown *s, const struct py_th
 		tree_int(t, "native-id", (int64_t)th->native_id);
 	tree_address(t, "address", th->addr);
 	tree_flag(t, "gil", th->gil);
+	if (s->snap->tries)
+		tree_flag(t, "torn", th->torn);
 	if (th->raising)
 		tree_text(t, "raising", th->raising);
 	if (th->handling)
@@ -276,6 +278,8 @@ static void put_document(struct tree *t, const struct shown *s)
 	else
 		tree_text(t, "verified", snap->verified ? "yes" : "no");
 	tree_address(t, "runtime", snap->runtime);
+	if (snap->tries)
+		tree_int(t, "tries", snap->tries);
 	tree_list(t, "interpreters");
 	for (size_t i = 0; i < snap->ninterps; i++)
 		put_interp(t, s, &snap->interps[i]);

@@ -15,8 +15,12 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static void put_brief(struct buf *out, const struct py_frame *f)
+/* Where the thread is; it has a frame. */
+static void put_brief(struct buf *out, const struct py_snapshot *snap, const struct py_thread *t)
 {
+	const struct py_frame *f = &snap->frames[t->first_frame];
+	if (t->torn)
+		buf_puts(out, "<torn> ");
 	buf_puts(out, f->name);
 	if (f->corrupt)
 		return;
@@ -43,7 +47,7 @@ struct err *python_thread_text(struct python *py, const struct space *s, pid_t t
 	const struct py_thread *t = pytext_find_thread(snap, tid);
 	if (!t)
 		return err_new(ERR_NOT_FOUND, "thread %d runs no Python", (int)tid);
-	put_brief(out, &snap->frames[t->first_frame]);
+	put_brief(out, snap, t);
 	return NULL;
 }
 
@@ -67,7 +71,7 @@ struct err *python_threads_text(struct python *py, const struct space *s, pid_t 
 			   (int)t->tid, in ? in->id : 0, t->gil ? "yes" : "-",
 			   t->name ? t->name : "-");
 		if (t->nframes)
-			put_brief(out, &snap->frames[t->first_frame]);
+			put_brief(out, snap, t);
 		else
 			buf_puts(out, "-");
 		pytext_put_exception(out, t);

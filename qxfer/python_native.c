@@ -9,6 +9,8 @@ struct err *pynative_walk(struct python *py, const struct space *s, const struct
 			  bool wanted, const struct py_snapshot **ret)
 {
 	static const struct py_snapshot none = { .version = "none", .verified = true };
+	if (wanted && s->tries)
+		return err_new(ERR_STATE, "native frames need a process that stands still");
 	struct err *err = python_walk(py, s, walk, ret);
 	if (wanted && err_catch(&err, ERR_NOT_FOUND))
 		*ret = &none;

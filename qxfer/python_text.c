@@ -132,7 +132,10 @@ void pytext_put_frames(const struct pytext *w, const struct py_thread *t)
 		buf_puts(w->out, t->corrupt);
 		buf_puts(w->out, ">\n");
 	}
-	if (!t->nframes && !t->corrupt)
+	if (t->torn)
+		buf_printf(w->out, "  <torn: not clean after %u tries, it ran meanwhile>\n",
+			   w->snap->tries);
+	if (!t->nframes && !t->corrupt && !t->torn)
 		buf_puts(w->out, "  (no Python frames)\n");
 }
 

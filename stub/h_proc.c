@@ -23,6 +23,18 @@ static void process_gone(struct session *s)
 		s->end = SESSION_QUIT;
 }
 
+/* Of a process that is only looked at nothing is held. */
+static struct err *let_go(struct session *s)
+{
+	struct target *t = s->target;
+	if (t->look)
+		return NULL;
+	if (!t->run)
+		return err_new(ERR_UNSUPPORTED, "target cannot run");
+	t->keep_signals = s->program_signals_set ? s->program_signals : NULL;
+	return t->run->detach(t, 0);
+}
+
 /* D, D;PID */
 HANDLER(h_detach)
 {
@@ -37,8 +49,7 @@ HANDLER(h_detach)
 	if (err)
 		return err;
 	fprintf(stderr, "Detaching from process %d\n", s->target->pid);
-	s->target->keep_signals = s->program_signals_set ? s->program_signals : NULL;
-	err = s->target->run->detach(s->target, 0);
+	err = let_go(s);
 	if (err)
 		return err;
 	process_gone(s);

@@ -27,10 +27,30 @@ HANDLER(h_stop_reason)
 	return NULL;
 }
 
+/*
+ * A process that is never stopped cannot be resumed.  The client is told so and
+ * that it stopped, at once: then it forgets what it has read, and looks again.
+ */
+static struct err *look_again(struct session *s, pid_t tid)
+{
+	static const char text[] = "The process is only looked at: it runs, and was not touched.\n";
+	session_print(s, text, sizeof(text) - 1);
+	if (!target_has_thread(s->target, tid))
+		tid = target_first_thread(s->target);
+	s->stop = (struct stop_event){ .tid = tid, .kind = STOP_SIGNAL };
+	s->g_tid = tid;
+	stop_reply(s, &s->reply);
+	return NULL;
+}
+
 static struct err *resume(struct session *s, const struct resume_action *actions, size_t n)
 {
 	struct target *t = s->target;
 
+	if (t->look)
+		return look_again(s, actions->tid);
+	if (!t->run)
+		return err_new(ERR_UNSUPPORTED, "target cannot run");
 	t->pass_signals = s->pass_signals;
 	t->keep_signals = s->program_signals_set ? s->program_signals : NULL;
 	struct err *err = t->run->resume(t, actions, n);

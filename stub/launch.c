@@ -42,7 +42,8 @@ static struct err *launch(const struct options *o, struct target **ret)
 
 static struct err *attach(const struct options *o, struct target **ret)
 {
-	struct err *err = live_attach(o->pid, ret);
+	struct err *err =
+		o->nonblocking ? look_open(o->pid, o->tries, ret) : live_attach(o->pid, ret);
 	if (err) {
 		struct err *whole =
 			err_new(err->code, "Cannot attach to process %d: %s", o->pid, err->msg);
@@ -50,7 +51,8 @@ static struct err *attach(const struct options *o, struct target **ret)
 		return whole;
 	}
 	if (!o->quiet)
-		fprintf(stderr, "Attached; pid = %d\n", o->pid);
+		fprintf(stderr, "%s; pid = %d\n", o->nonblocking ? "Looking on" : "Attached",
+			o->pid);
 	return NULL;
 }
 
@@ -61,7 +63,7 @@ struct err *target_open(const struct options *o, struct target **ret)
 
 void target_close(struct target *t)
 {
-	if (t->pid > 0)
+	if (t->pid > 0 && !t->look)
 		fprintf(stderr,
 			t->attached ? "Detaching process(es): %d\n" : "Killing process(es): %d\n",
 			t->pid);

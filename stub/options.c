@@ -40,6 +40,7 @@ FLAG(no_host_io, true)
 FLAG(json, true)
 FLAG(locals, true)
 FLAG(native, true)
+FLAG(nonblocking, true)
 FLAG(debug, true)
 FLAG(event_loop_debug, true)
 FLAG(remote_debug, true)
@@ -116,6 +117,18 @@ static bool set_python(struct reader *r, const char *v)
 	return false;
 }
 
+static bool set_tries(struct reader *r, const char *v)
+{
+	char *end;
+	unsigned long n = strtoul(v, &end, 10);
+	if (*v < '0' || *v > '9' || *end || !n || n > LOOK_TRIES_MAX) {
+		fprintf(r->err, "archerfish: --tries takes a number, 1 to %u\n", LOOK_TRIES_MAX);
+		return false;
+	}
+	r->o->tries = (unsigned int)n;
+	return true;
+}
+
 static bool set_disable_packet(struct reader *r, const char *v)
 {
 	static const char names[] = "Disableable packets:\n"
@@ -160,6 +173,8 @@ static const struct option_row rows[] = {
 	{ "--python", ARG_VALUE, set_python, "auto|off: Python stacks" },
 	{ "--locals", ARG_NONE, set_locals_true, "stacks: the variables of each frame too" },
 	{ "--native", ARG_NONE, set_native_true, "stacks: C frames too, where they ran; every thread" },
+	{ "--nonblocking", ARG_NONE, set_nonblocking_true, "look at a process that runs, never stop it" },
+	{ "--tries", ARG_VALUE, set_tries, "N: with --nonblocking, tries to see a stack unchanged" },
 	{ "--json", ARG_NONE, set_json_true, "stacks: for programs" },
 	{ "--remote-debug", ARG_NONE, set_remote_debug_true, "log the packets" },
 	{ "--debug", ARG_OPTIONAL, set_debug_true, "log what the stub does" },
@@ -177,7 +192,7 @@ void options_usage(FILE *out)
 {
 	fputs("Usage: archerfish [OPTIONS] COMM PROG [ARGS...]\n"
 	      "       archerfish [OPTIONS] --attach COMM PID\n"
-	      "       archerfish stacks [--json] [--locals] [--native] PID\n\n"
+	      "       archerfish stacks [--json] [--locals] [--native] [--nonblocking] PID\n\n"
 	      "COMM is HOST:PORT, :PORT (this host only), unix:PATH, fd:N, a serial device,\n"
 	      "or - or stdio.\n\nOptions:\n",
 	      out);
@@ -259,16 +274,29 @@ static bool read_rest(struct reader *r)
 	return r->at < r->argc;
 }
 
+static bool check_options(struct reader *r)
+{
+	const struct options *o = r->o;
+	if (o->nonblocking && o->mode == MODE_LAUNCH)
+		fprintf(r->err, "archerfish: --nonblocking needs a process that runs: --attach\n");
+	else if (o->nonblocking && (o->locals || o->native))
+		fprintf(r->err, "archerfish: --%s needs a process that stands still\n",
+			o->locals ? "locals" : "native");
+	else
+		return true;
+	return false;
+}
+
 bool options_parse(int argc, char **argv, struct options *ret, FILE *err)
 {
 	struct reader r = { argc, argv, 1, ret, err };
 
-	*ret = (struct options){ .mode = MODE_LAUNCH };
+	*ret = (struct options){ .mode = MODE_LAUNCH, .tries = LOOK_TRIES };
 	if (argc > 1 && strcmp(argv[1], "stacks") == 0) {
 		ret->mode = MODE_STACKS;
 		r.at++;
 	}
-	if (read_options(&r) && read_rest(&r))
+	if (read_options(&r) && read_rest(&r) && check_options(&r))
 		return true;
 	options_usage(err);
 	return false;

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "stub/target/live.h"
+#include "stub/target/look.h"
 
 enum mode { MODE_LAUNCH, MODE_ATTACH, MODE_STACKS, MODE_HELP, MODE_VERSION };
 
@@ -24,6 +25,8 @@ struct options {
 	bool no_host_io;
 	bool python_off;
 	bool json, locals, native; /* stacks */
+	bool nonblocking;	   /* never stop it; MODE_ATTACH, MODE_STACKS */
+	unsigned int tries;	   /* with nonblocking: see struct space */
 	bool quiet;		   /* say nothing of what is opened */
 	bool debug, event_loop_debug, remote_debug;
 	bool debug_timestamp; /* --debug-format */

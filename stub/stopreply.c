@@ -72,6 +72,11 @@ static void put_expedited(struct session *s, struct buf *out)
 		if (!a->regs[i].expedite)
 			continue;
 		struct err *err = target_reg_get(s->target, s->stop.tid, i, value);
+		/* gdb gives up on a stop without a pc; what `g' says later counts. */
+		if (err && s->target->look && i == a->pc) {
+			memset(value, 0, sizeof(value));
+			(void)err_catch(&err, ERR_NOT_FOUND);
+		}
 		if (err) {
 			err_drop(err); /* left out: the client asks, and gets the error */
 			continue;

@@ -118,10 +118,11 @@ static struct err *merge_group(struct py_walker *w, struct place *group, size_t 
 {
 	struct py_snapshot *snap = &w->py->snap;
 	size_t total = 0, at = 0;
-	bool ordered = true;
+	bool ordered = !w->space->tries; /* else they are not of one instant */
 	for (size_t i = 0; i < n; i++) {
 		struct py_thread *t = &snap->threads[group[i].thread];
-		find_loops(w, t);
+		if (ordered)
+			find_loops(w, t);
 		t->shared = true;
 		ordered = ordered && is_ordered(snap, t);
 		total += t->nframes;

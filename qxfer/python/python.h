@@ -3,8 +3,9 @@
  * CPython's stacks, read from outside: what every Python thread of an inferior
  * is doing, from its memory alone.
  *
- * The inferior should be stopped: then the stacks are exact.  Nothing is ever
- * written to it.  Served are 3.6 to 3.15 (see offsets_table.c); a newer version
+ * If the inferior is stopped the stacks are exact, and of one instant.  If it runs
+ * (space->tries) each is of an instant of its own, or marked as torn.  Nothing is
+ * ever written to it.  Served are 3.6 to 3.15 (see offsets_table.c); a newer version
  * is tried by the offsets it describes itself and marked unverified.
  */
 #ifndef QXFER_PYTHON_PYTHON_H
@@ -69,6 +70,7 @@ struct py_thread {
 	uint64_t c_stack;     /* an address in its innermost evaluation loop's C frame, or 0 */
 	size_t first_frame, nframes; /* in py_snapshot.frames, innermost first */
 	const char *corrupt;	     /* why the frames end early, or NULL */
+	bool torn; /* of an inferior that runs: it never stood still, so the frames may not fit */
 };
 
 struct py_interp {
@@ -93,6 +95,7 @@ struct py_snapshot {
 	struct py_frame *frames;
 	size_t nframes;
 	const char *corrupt; /* why the interpreters end early, or NULL */
+	unsigned int tries;  /* 0: the inferior stood still; else see struct space */
 };
 
 struct py_walk {
@@ -124,7 +127,8 @@ struct py_values;
 
 /*
  * Makes *ret ready to show values of the space last walked; see values.h.  To be
- * ended in any case, and before that space changes.
+ * ended in any case, and before that space changes.  ERR_STATE: the inferior runs,
+ * and a value may be changed while it is read, by any thread.
  */
 struct err *python_values(struct python *py, const struct space *space,
 			  const struct py_limits *limits, struct py_values *ret) MUST_CHECK;

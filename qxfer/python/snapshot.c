@@ -34,6 +34,7 @@ void python_destroy(struct python *py)
 	py_codes_deinit(&py->codes);
 	arena_deinit(&py->texts);
 	free(py->tps);
+	free(py->inners);
 	free(py->snap.interps);
 	free(py->snap.threads);
 	free(py->snap.frames);
@@ -59,42 +60,6 @@ const char *py_reason(struct py_walker *w, struct err *err)
 	const char *text = arena_strdup(&w->py->texts, err->msg, strlen(err->msg));
 	err_drop(err);
 	return text;
-}
-
-/* ---- operating system threads ---- */
-
-static int compare_tp(const void *a, const void *b)
-{
-	const struct py_tp *x = a, *y = b;
-	return x->tp < y->tp ? -1 : x->tp > y->tp;
-}
-
-static struct err *index_threads(struct py_walker *w)
-{
-	struct python *py = w->py;
-	py->ntps = 0;
-	for (size_t i = 0; i < w->space->nthreads; i++) {
-		const struct space_thread *t = &w->space->threads[i];
-		if (!t->tp)
-			continue;
-		struct err *err =
-			py_array_grow((void **)&py->tps, py->ntps, &py->tps_cap, sizeof(*py->tps));
-		if (err)
-			return err;
-		py->tps[py->ntps++] = (struct py_tp){ t->tp, t->tid };
-	}
-	if (py->ntps)
-		qsort(py->tps, py->ntps, sizeof(*py->tps), compare_tp);
-	return NULL;
-}
-
-/* glibc's and musl's pthread_self(), which is a thread's ident, is its thread pointer. */
-static pid_t find_tid(const struct python *py, uint64_t ident)
-{
-	const struct py_tp key = { .tp = ident };
-	const struct py_tp *found =
-		py->ntps ? bsearch(&key, py->tps, py->ntps, sizeof(key), compare_tp) : NULL;
-	return found ? found->tid : 0;
 }
 
 /* ---- exceptions ---- */
@@ -165,7 +130,7 @@ static void read_exceptions(struct py_walker *w, struct obj *ts, struct py_threa
 
 /* ---- threads ---- */
 
-static struct err *load_tstate(struct py_walker *w, uint64_t addr, uint64_t interp, struct obj *ts)
+struct err *py_tstate_load(struct py_walker *w, uint64_t addr, uint64_t interp, struct obj *ts)
 {
 	if (addr % 8)
 		return err_new(ERR_BAD_DATA, "thread state at 0x%llx is not aligned",
@@ -179,10 +144,11 @@ static struct err *load_tstate(struct py_walker *w, uint64_t addr, uint64_t inte
 	return NULL;
 }
 
-static struct err *read_thread(struct py_walker *w, struct obj *ts, struct py_thread *thread)
+struct err *py_thread_read(struct py_walker *w, struct obj *ts, struct py_thread *thread)
 {
 	struct py_top top;
 	thread->first_frame = w->py->snap.nframes;
+	read_exceptions(w, ts, thread);
 	struct err *err = py_top_find(w, ts, thread->tid, &top);
 	if (err) {
 		thread->corrupt = py_reason(w, err);
@@ -205,15 +171,16 @@ static struct err *append_thread(struct py_walker *w, struct obj *ts, const stru
 		.native_id = py_field(ts, w->off->tstate.native_thread_id, 8),
 		.gil = in->gil_holder == ts->addr,
 	};
-	thread.tid = find_tid(w->py, thread.ident);
+	thread.tid = py_threads_find(w, thread.ident, thread.native_id);
 	if (w->walk.tid && thread.tid != w->walk.tid)
 		return NULL;
 	struct err *err = py_array_grow((void **)&snap->threads, snap->nthreads,
 					&w->py->threads_cap, sizeof(*snap->threads));
 	if (err)
 		return err;
-	read_exceptions(w, ts, &thread);
-	err = read_thread(w, ts, &thread);
+	/* Of an inferior that runs the threads are listed first: the list may change. */
+	if (!w->space->tries)
+		err = py_thread_read(w, ts, &thread);
 	if (!err)
 		snap->threads[snap->nthreads++] = thread;
 	return err;
@@ -247,7 +214,7 @@ static struct err *read_threads(struct py_walker *w, const struct py_interp *in,
 		}
 		if (i >= PY_THREADS_MAX || snap->nthreads >= PY_THREADS_MAX)
 			return err_new(ERR_BAD_DATA, "more threads than %u", PY_THREADS_MAX);
-		struct err *err = load_tstate(w, addr, in->addr, &ts);
+		struct err *err = py_tstate_load(w, addr, in->addr, &ts);
 		if (!err)
 			err = append_thread(w, &ts, in);
 		if (err)
@@ -353,17 +320,25 @@ static struct err *read_interps(struct py_walker *w)
 
 static struct err *read_interp_threads(struct py_walker *w, struct py_interp *in)
 {
-	uint64_t addr;
-	in->first_thread = w->py->snap.nthreads;
-	struct err *err = mem_ptr(w->mem, in->addr + w->off->interp.threads_head, &addr);
-	if (!err)
-		err = read_threads(w, in, addr);
-	in->nthreads = w->py->snap.nthreads - in->first_thread;
-	if (err && err->code == ERR_NOMEM)
-		return err;
+	struct py_snapshot *snap = &w->py->snap;
+	struct err *err = NULL;
+	in->first_thread = snap->nthreads;
+	for (unsigned int i = 0; i == 0 || (err && i < w->space->tries); i++) {
+		uint64_t addr;
+		err_drop(err);
+		snap->nthreads = in->first_thread;
+		if (w->space->tries)
+			mem_invalidate(w->mem);
+		err = mem_ptr(w->mem, in->addr + w->off->interp.threads_head, &addr);
+		if (!err)
+			err = read_threads(w, in, addr);
+		if (err && err->code == ERR_NOMEM)
+			return err;
+	}
+	in->nthreads = snap->nthreads - in->first_thread;
 	if (err && !(in->corrupt = py_reason(w, err)))
 		return &err_nomem;
-	return NULL;
+	return w->space->tries ? py_moving_read(w, in) : NULL;
 }
 
 /* ---- what stays from stop to stop ---- */
@@ -391,7 +366,8 @@ static void refresh_codes(struct py_walker *w)
 	struct python *py = w->py;
 	uint64_t key = codes_key(w);
 	bool same_stop = py->codes_generation == w->mem->generation;
-	if ((!same_stop && (!key || key != py->codes_key)) || py->codes.n > CODES_MAX)
+	if (w->space->tries || (!same_stop && (!key || key != py->codes_key)) ||
+	    py->codes.n > CODES_MAX)
 		py_codes_reset(&py->codes, false);
 	py->codes_key = key;
 	py->codes_generation = w->mem->generation;
@@ -473,7 +449,7 @@ static void name_version(const struct py_runtime *rt, struct py_snapshot *snap)
 			 v >> 16 & 0xff, v >> 8 & 0xff, level, v & 15);
 }
 
-static void begin_snapshot(struct python *py)
+static void begin_snapshot(struct python *py, unsigned int tries)
 {
 	struct py_snapshot *snap = &py->snap;
 	arena_reset(&py->texts);
@@ -482,13 +458,27 @@ static void begin_snapshot(struct python *py)
 	snap->runtime = py->rt.addr;
 	snap->verified = py->rt.verified;
 	snap->found_by = py_way_name(py->rt.way);
+	snap->tries = tries;
 	name_version(&py->rt, snap);
+}
+
+static struct err *read_names(struct py_walker *w)
+{
+	struct py_snapshot *snap = &w->py->snap;
+	struct err *err = NULL;
+	for (size_t i = 0; i < snap->ninterps && !err; i++) {
+		if (w->space->tries)
+			err = py_moving_names(w, &snap->interps[i]);
+		else
+			py_names_read(w, &snap->interps[i]);
+	}
+	return err;
 }
 
 static struct err *take_snapshot(struct py_walker *w)
 {
 	struct py_snapshot *snap = &w->py->snap;
-	struct err *err = index_threads(w);
+	struct err *err = py_threads_index(w);
 	if (err)
 		return err;
 	err = read_interps(w);
@@ -503,14 +493,14 @@ static struct err *take_snapshot(struct py_walker *w)
 		if (err)
 			return err;
 	}
-	for (size_t i = 0; i < snap->nthreads; i++) {
+	for (size_t i = 0; i < snap->nthreads && !w->space->tries; i++) {
 		err = py_frames_resolve(w, &snap->threads[i]);
 		if (err)
 			return err;
 	}
-	for (size_t i = 0; i < snap->ninterps && !w->walk.in_passing; i++)
-		py_names_read(w, &snap->interps[i]);
-	return py_stacks_merge(w);
+	if (!w->walk.in_passing)
+		err = read_names(w);
+	return err ? err : py_stacks_merge(w);
 }
 
 static bool is_remembered(const struct python *py, const struct py_walker *w)
@@ -545,7 +535,7 @@ struct err *python_walk(struct python *py, const struct space *space, const stru
 		.walk = walk ? *walk : (struct py_walk){ 0 },
 	};
 	if (!is_remembered(py, &w)) {
-		begin_snapshot(py);
+		begin_snapshot(py, space->tries);
 		py->snap_valid = false;
 		err = take_snapshot(&w);
 		if (err)
@@ -559,5 +549,8 @@ struct err *python_walk(struct python *py, const struct space *space, const stru
 struct err *python_values(struct python *py, const struct space *space,
 			  const struct py_limits *limits, struct py_values *ret)
 {
+	if (space->tries)
+		return err_new(ERR_STATE,
+			       "the process runs: its variables may change while they are read");
 	return py_values_begin(space->mem, py->rt.addr, &py->rt.off, limits, ret);
 }

@@ -17,6 +17,11 @@ struct py_tp {
 	pid_t tid;
 };
 
+/* A thread by the id that the inferior sees, where thread pointers are not known. */
+struct py_inner {
+	pid_t inner, tid;
+};
+
 struct py_names {
 	struct py_lookup threading, active, name;
 };
@@ -37,6 +42,8 @@ struct python {
 	struct arena texts; /* what the snapshot says in words */
 	struct py_tp *tps;  /* sorted by tp */
 	size_t ntps, tps_cap;
+	struct py_inner *inners; /* sorted by inner */
+	size_t ninners, inners_cap;
 
 	struct py_names names;
 	struct py_mixer *mixer; /* made when native frames are first asked for, or NULL */
@@ -134,6 +141,36 @@ struct err *py_frames_resolve(struct py_walker *w, struct py_thread *thread) MUS
  * make together.  Only ERR_NOMEM.
  */
 struct err *py_stacks_merge(struct py_walker *w) MUST_CHECK;
+
+/* ---- threads.c: which of the operating system's threads a thread state is of ---- */
+
+/* Makes the space's threads ready to be found.  Only ERR_NOMEM. */
+struct err *py_threads_index(struct py_walker *w) MUST_CHECK;
+
+/* The thread whose pthread_self() is @ident, native id @native_id (0: not recorded); 0: none. */
+pid_t py_threads_find(struct py_walker *w, uint64_t ident, uint64_t native_id);
+
+/* ---- snapshot.c ---- */
+
+/* Copies the thread state at @addr, if it is one of @interp. */
+struct err *py_tstate_load(struct py_walker *w, uint64_t addr, uint64_t interp,
+			   struct obj *ts) MUST_CHECK;
+
+/* Appends what the thread is doing, and fills in @thread.  Only ERR_NOMEM. */
+struct err *py_thread_read(struct py_walker *w, struct obj *ts,
+			   struct py_thread *thread) MUST_CHECK;
+
+/* ---- moving.c: an inferior that runs while it is looked at ---- */
+
+/*
+ * Reads the threads of @in that were listed.  Each as it was at some instant, and
+ * marked as torn if that could not be had; those that ended meanwhile are taken
+ * out.  Only ERR_NOMEM.
+ */
+struct err *py_moving_read(struct py_walker *w, struct py_interp *in) MUST_CHECK;
+
+/* py_names_read() of names that may change meanwhile.  Only ERR_NOMEM. */
+struct err *py_moving_names(struct py_walker *w, const struct py_interp *in) MUST_CHECK;
 
 /* Gives the threads of @in the names that the threading module knows. */
 void py_names_read(struct py_walker *w, const struct py_interp *in);

@@ -16,6 +16,7 @@
 struct space_thread {
 	pid_t tid;   /* the operating system's thread id, in the stub's pid namespace */
 	uint64_t tp; /* thread pointer: fs_base, which is pthread_self(); 0 if unknown */
+	pid_t inner; /* its id as the inferior itself sees it; set where tp is unknown, else 0 */
 };
 
 /*
@@ -62,6 +63,20 @@ struct space {
 	 * be closed by the caller; -1: none.  May be NULL.
 	 */
 	int (*open_path)(void *ctx, const char *path);
+
+	/*
+	 * 0: the inferior stands still while this space is looked at.  Otherwise it runs,
+	 * and this is how often to try to see a part of it unchanged.
+	 */
+	unsigned int tries;
+	/*
+	 * For an inferior that runs; may be NULL.  thread_rest() returns 0 if @tid is
+	 * running just now or nobody can know, else a number for thread_rested(), which
+	 * says whether @tid has executed nothing since.  To be called in pairs unless
+	 * the first returns 0.
+	 */
+	uint64_t (*thread_rest)(void *ctx, pid_t tid);
+	bool (*thread_rested)(void *ctx, pid_t tid, uint64_t since);
 	void *ctx;
 };
 

@@ -96,8 +96,9 @@ struct live {
 	struct stop_event exit;
 	pid_t last_reported;
 
-	int mem_fd;  /* /proc/PID/mem of the image that is running, or -1 */
-	int root_fd; /* /proc/PID/root */
+	bool reads_only; /* look.c: the memory is not opened for writing */
+	int mem_fd;	 /* /proc/PID/mem of the image that is running, or -1 */
+	int root_fd;	 /* /proc/PID/root */
 };
 
 /* live_lwp.c */

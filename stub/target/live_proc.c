@@ -52,7 +52,7 @@ struct err *proc_open(struct live *l)
 
 	proc_close(l);
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-	l->mem_fd = open(path, O_RDWR | O_CLOEXEC);
+	l->mem_fd = open(path, (l->reads_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 	if (l->mem_fd < 0)
 		return err_os("opening %s", path);
 	snprintf(path, sizeof(path), "/proc/%d/root", pid);

@@ -4,9 +4,25 @@
 Runs until it is killed.  Three threads go round for ever, a fourth starts and
 joins short-lived ones.
 """
+import functools
 import gc
 import sys
 import threading
+
+try:
+    import ctypes
+    c_qsort = ctypes.CDLL(None).qsort
+    c_compare = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.POINTER(ctypes.c_int)] * 2)
+except ImportError:  # a build without libffi
+    ctypes = None
+
+
+def qsort(numbers, function):
+    if ctypes:
+        array = (ctypes.c_int * len(numbers))(*numbers)
+        c_qsort(array, len(array), ctypes.sizeof(ctypes.c_int), c_compare(function))
+    else:
+        sorted(((n,) for n in numbers), key=functools.cmp_to_key(function))
 
 
 def a(n):
@@ -96,6 +112,104 @@ def caught():
         return c(1)
 
 
+def each(x):
+    return b(x)
+
+
+def mapped():
+    return list(
+        map(each, (1, 2, 3)))
+
+
+def compare(p, q):
+    return c(2) + p[0] - q[0]
+
+
+def through_qsort():
+    qsort(
+        (3, 1, 2), compare)
+
+
+def squares(n):
+    return sum(
+        a(i)
+        for i in range(n))
+
+
+def held(n):
+    try:
+        yield b(n)
+        yield c(n)
+    finally:
+        a(2)
+
+
+def leaving():
+    g = held(2)
+    next(g)
+    g.close()
+
+
+def throwing():
+    g = held(1)
+    next(g)
+    try:
+        g.throw(KeyError)
+    except KeyError:
+        return b(2)
+
+
+def deep_raise(n):
+    if n == 0:
+        raise LookupError(a(1))
+    try:
+        deep_raise(n - 1)
+    finally:
+        c(1)
+
+
+def unwinding():
+    try:
+        deep_raise(4)
+    except LookupError as e:
+        try:
+            raise OSError from e
+        except OSError:
+            return a(1)
+
+
+class Scope:
+    def __enter__(self):
+        return b(1)
+
+    def __exit__(self, *exc):
+        return c(1) == 0
+
+    @property
+    def size(self):
+        return a(2)
+
+
+def scoped():
+    scope = Scope()
+    with scope:
+        a(1)
+    return scope.size
+
+
+def relay():
+    got = 0
+    while True:
+        got = yield a(got)
+
+
+def sending():
+    r = relay()
+    r.send(None)
+    for i in 1, 2:
+        r.send(i)
+
+
 def run():
     while True:
         a(30)
@@ -107,6 +221,14 @@ def run():
         closing(3)
         awaiting()
         caught()
+        mapped()
+        through_qsort()
+        squares(3)
+        leaving()
+        throwing()
+        unwinding()
+        scoped()
+        sending()
 
 
 def brief():

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exact N PYTHON...: runs chain.py by PYTHON (a command, such as one that enters a
- * root first), stops it N times at random instants, and checks that every stack the
- * walker sees is one that the program can have, to the line.
+ * exact [-l] N PYTHON...: runs chain.py by PYTHON (a command, such as one that enters
+ * a root first), stops it N times at random instants, and checks that every stack the
+ * walker sees is one that the program can have, to the line.  With -l it only looks
+ * and never stops it: then no stack may be wrong that is not marked.
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "qxfer/python.h"
+#include "stub/target/look.h"
 #include "tests/walk/proc_space.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -24,28 +26,46 @@ static const struct function {
 	const char *name; /* qualname */
 	int first, last;
 } functions[] = {
-	{ "a", 12, 16 },
-	{ "b", 19, 23 },
-	{ "c", 26, 30 },
-	{ "numbers", 33, 35 },
-	{ "through", 38, 39 },
-	{ "consume", 42, 46 },
-	{ "key", 49, 50 },
-	{ "through_c", 53, 55 },
-	{ "Made.__init__", 59, 60 },
-	{ "making", 63, 67 },
-	{ "making.<locals>.<listcomp>", 64, 67 },
-	{ "closing", 70, 74 },
-	{ "closing.<locals>.inner", 72, 73 },
-	{ "leaf", 77, 78 },
-	{ "branch", 81, 82 },
-	{ "awaiting", 85, 89 },
-	{ "caught", 92, 96 },
-	{ "run", 99, 109 },
-	{ "brief", 112, 113 },
-	{ "churn", 116, 120 },
-	{ "main", 123, 129 },
-	{ "<module>", 0, 132 },
+	{ "qsort", 20, 25 },
+	{ "a", 28, 32 },
+	{ "b", 35, 39 },
+	{ "c", 42, 46 },
+	{ "numbers", 49, 51 },
+	{ "through", 54, 55 },
+	{ "consume", 58, 62 },
+	{ "key", 65, 66 },
+	{ "through_c", 69, 71 },
+	{ "Made.__init__", 75, 76 },
+	{ "making", 79, 83 },
+	{ "making.<locals>.<listcomp>", 80, 83 },
+	{ "closing", 86, 90 },
+	{ "closing.<locals>.inner", 88, 89 },
+	{ "leaf", 93, 94 },
+	{ "branch", 97, 98 },
+	{ "awaiting", 101, 105 },
+	{ "caught", 108, 112 },
+	{ "each", 115, 116 },
+	{ "mapped", 119, 121 },
+	{ "compare", 124, 125 },
+	{ "through_qsort", 128, 130 },
+	{ "squares", 133, 136 },
+	{ "squares.<locals>.<genexpr>", 134, 136 },
+	{ "held", 139, 144 },
+	{ "leaving", 147, 150 },
+	{ "throwing", 153, 159 },
+	{ "deep_raise", 162, 168 },
+	{ "unwinding", 171, 178 },
+	{ "Scope.__enter__", 182, 183 },
+	{ "Scope.__exit__", 185, 186 },
+	{ "Scope.size", 188, 190 },
+	{ "scoped", 193, 197 },
+	{ "relay", 200, 203 },
+	{ "sending", 206, 210 },
+	{ "run", 213, 231 },
+	{ "brief", 234, 235 },
+	{ "churn", 238, 242 },
+	{ "main", 245, 251 },
+	{ "<module>", 0, 254 },
 };
 
 enum boundary { ANY, NO_C, VIA_C };
@@ -57,38 +77,74 @@ static const struct call {
 	const char *callee; /* NULL: a function of the standard library */
 	enum boundary boundary;
 } calls[] = {
-	{ "a", 15, 15, "b", NO_C },
-	{ "b", 22, 22, "c", NO_C },
-	{ "c", 29, 29, "a", NO_C },
-	{ "numbers", 35, 35, "a", NO_C },
-	{ "through", 39, 39, "numbers", ANY },
-	{ "consume", 44, 44, "through", ANY },
-	{ "key", 50, 50, "b", NO_C },
-	{ "through_c", 54, 55, "key", VIA_C },
-	{ "making", 64, 66, "Made.__init__", ANY },
-	{ "making", 64, 66, "making.<locals>.<listcomp>", NO_C },
-	{ "making.<locals>.<listcomp>", 65, 66, "Made.__init__", ANY }, /* 66: to 3.7 */
-	{ "Made.__init__", 60, 60, "c", NO_C },
-	{ "closing", 74, 74, "closing.<locals>.inner", NO_C },
-	{ "closing.<locals>.inner", 73, 73, "a", NO_C },
-	{ "leaf", 78, 78, "b", NO_C },
-	{ "branch", 82, 82, "leaf", ANY },
-	{ "awaiting", 87, 87, "branch", VIA_C },
-	{ "caught", 96, 96, "c", NO_C },
-	{ "run", 101, 101, "a", NO_C },
-	{ "run", 102, 102, "b", NO_C },
-	{ "run", 103, 103, "c", NO_C },
-	{ "run", 104, 104, "consume", NO_C },
-	{ "run", 105, 105, "through_c", NO_C },
-	{ "run", 106, 106, "making", NO_C },
-	{ "run", 107, 107, "closing", NO_C },
-	{ "run", 108, 108, "awaiting", NO_C },
-	{ "run", 109, 109, "caught", NO_C },
-	{ "brief", 113, 113, "a", NO_C },
-	{ "churn", 118, 120, NULL, ANY },
-	{ "main", 127, 127, NULL, ANY },
-	{ "main", 129, 129, "run", NO_C },
-	{ "<module>", 132, 132, "main", NO_C },
+	{ "a", 31, 31, "b", NO_C },
+	{ "b", 38, 38, "c", NO_C },
+	{ "c", 45, 45, "a", NO_C },
+	{ "numbers", 51, 51, "a", NO_C },
+	{ "through", 55, 55, "numbers", ANY },
+	{ "consume", 60, 60, "through", ANY },
+	{ "key", 66, 66, "b", NO_C },
+	{ "through_c", 70, 71, "key", VIA_C },
+	{ "making", 80, 82, "Made.__init__", ANY },
+	{ "making", 80, 82, "making.<locals>.<listcomp>", NO_C },
+	{ "making.<locals>.<listcomp>", 81, 82, "Made.__init__", ANY }, /* 82: to 3.7 */
+	{ "Made.__init__", 76, 76, "c", NO_C },
+	{ "closing", 90, 90, "closing.<locals>.inner", NO_C },
+	{ "closing.<locals>.inner", 89, 89, "a", NO_C },
+	{ "leaf", 94, 94, "b", NO_C },
+	{ "branch", 98, 98, "leaf", ANY },
+	{ "awaiting", 103, 103, "branch", VIA_C },
+	{ "caught", 112, 112, "c", NO_C },
+	{ "each", 116, 116, "b", NO_C },
+	{ "mapped", 120, 121, "each", VIA_C },
+	{ "compare", 125, 125, "c", NO_C },
+	{ "qsort", 23, 25, "compare", VIA_C },
+	{ "through_qsort", 129, 130, "qsort", NO_C },
+	{ "squares", 134, 136, "squares.<locals>.<genexpr>", VIA_C },
+	{ "squares.<locals>.<genexpr>", 135, 136, "a", NO_C }, /* 136: to 3.7 */
+	{ "held", 141, 141, "b", NO_C },
+	{ "held", 144, 144, "a", NO_C },
+	{ "leaving", 148, 150, "held", VIA_C },
+	{ "throwing", 154, 157, "held", VIA_C },
+	{ "throwing", 159, 159, "b", NO_C },
+	{ "deep_raise", 164, 164, "a", NO_C },
+	{ "deep_raise", 166, 166, "deep_raise", NO_C },
+	{ "deep_raise", 168, 168, "c", NO_C },
+	{ "unwinding", 173, 173, "deep_raise", NO_C },
+	{ "unwinding", 178, 178, "a", NO_C },
+	{ "Scope.__enter__", 183, 183, "b", NO_C },
+	{ "Scope.__exit__", 186, 186, "c", NO_C },
+	{ "Scope.size", 190, 190, "a", NO_C },
+	{ "scoped", 195, 195, "Scope.__enter__", ANY },
+	{ "scoped", 195, 196, "Scope.__exit__", ANY }, /* 196: to 3.9 */
+	{ "scoped", 196, 196, "a", NO_C },
+	{ "scoped", 197, 197, "Scope.size", ANY },
+	{ "relay", 203, 203, "a", NO_C },
+	{ "sending", 207, 210, "relay", VIA_C },
+	{ "run", 215, 215, "a", NO_C },
+	{ "run", 216, 216, "b", NO_C },
+	{ "run", 217, 217, "c", NO_C },
+	{ "run", 218, 218, "consume", NO_C },
+	{ "run", 219, 219, "through_c", NO_C },
+	{ "run", 220, 220, "making", NO_C },
+	{ "run", 221, 221, "closing", NO_C },
+	{ "run", 222, 222, "awaiting", NO_C },
+	{ "run", 223, 223, "caught", NO_C },
+	{ "run", 224, 224, "mapped", NO_C },
+	{ "run", 225, 225, "through_qsort", NO_C },
+	{ "run", 226, 226, "squares", NO_C },
+	{ "run", 227, 227, "leaving", NO_C },
+	{ "run", 228, 228, "throwing", NO_C },
+	{ "run", 229, 229, "unwinding", NO_C },
+	{ "run", 230, 230, "scoped", NO_C },
+	{ "run", 231, 231, "sending", NO_C },
+	/* Its generator dies when the frame that knew it is gone. */
+	{ "run", 231, 231, "relay", VIA_C },
+	{ "brief", 235, 235, "a", NO_C },
+	{ "churn", 240, 242, NULL, ANY },
+	{ "main", 249, 249, NULL, ANY },
+	{ "main", 251, 251, "run", NO_C },
+	{ "<module>", 254, 254, "main", NO_C },
 	{ NULL, 0, 0, "run", ANY },
 	{ NULL, 0, 0, "churn", ANY },
 	{ NULL, 0, 0, "brief", ANY },
@@ -96,6 +152,7 @@ static const struct call {
 
 struct tally {
 	unsigned long stops, stacks, frames, wrong;
+	unsigned long marked, marked_right; /* of a program that runs: not clean */
 	unsigned long incomplete, no_line, empty;
 	size_t deepest;
 	uint8_t seen[8192]; /* a bit for each place a thread was stopped at, by hash */
@@ -231,10 +288,15 @@ static bool check(struct python *py, const struct space *s, struct tally *tally)
 		tally->wrong++;
 	}
 	for (size_t i = 0; i < snap->nthreads; i++) {
-		const char *wrong = check_stack(snap, &snap->threads[i], tally);
+		const struct py_thread *t = &snap->threads[i];
+		const char *wrong = check_stack(snap, t, tally);
 		tally->stacks++;
-		if (wrong && tally->wrong++ < 10)
-			show(snap, &snap->threads[i], wrong);
+		if (t->torn || (snap->tries && t->corrupt)) {
+			tally->marked++;
+			tally->marked_right += !wrong;
+		} else if (wrong && tally->wrong++ < 10) {
+			show(snap, t, wrong);
+		}
 	}
 	return true;
 }
@@ -248,7 +310,40 @@ static void wait_a_little(unsigned int *seed)
 		;
 }
 
-static int stop_often(struct proc_space *p, unsigned long n)
+/* The one of these that is not NULL is looked at. */
+struct subject {
+	struct proc_space *stopped;
+	struct target *running;
+};
+
+static bool look_once(const struct subject *s, struct python *py, struct tally *tally)
+{
+	const struct space *space;
+	if (s->stopped) {
+		bool going = proc_space_stop(s->stopped) && check(py, &s->stopped->space, tally);
+		proc_space_resume(s->stopped);
+		return going;
+	}
+	s->running->look->refresh(s->running);
+	struct err *err = target_space(s->running, &space);
+	if (err)
+		printf("%s\n", err->msg);
+	err_drop(err);
+	return !err && check(py, space, tally);
+}
+
+static void report(const struct tally *t, bool stopped)
+{
+	printf("%lu %s, %lu stacks, %lu frames (at most %zu): %lu wrong; "
+	       "%lu not begun, %lu without a line, %lu empty, %lu different places\n",
+	       t->stops, stopped ? "stops" : "looks", t->stacks, t->frames, t->deepest, t->wrong,
+	       t->incomplete, t->no_line, t->empty, t->places);
+	if (!stopped)
+		printf("%lu clean, %lu marked (%lu of them right all the same)\n",
+		       t->stacks - t->marked, t->marked, t->marked_right);
+}
+
+static int look_often(const struct subject *s, unsigned long n)
 {
 	struct tally tally = { 0 };
 	struct python *py;
@@ -258,15 +353,34 @@ static int stop_often(struct proc_space *p, unsigned long n)
 	printf("seed %u\n", seed);
 	while (going && tally.stops < n) {
 		wait_a_little(&seed);
-		going = proc_space_stop(p) && check(py, &p->space, &tally);
-		proc_space_resume(p);
+		going = look_once(s, py, &tally);
 	}
-	printf("%lu stops, %lu stacks, %lu frames (at most %zu): %lu wrong; "
-	       "%lu not begun, %lu without a line, %lu empty, %lu different places\n",
-	       tally.stops, tally.stacks, tally.frames, tally.deepest, tally.wrong,
-	       tally.incomplete, tally.no_line, tally.empty, tally.places);
+	report(&tally, s->stopped != NULL);
 	python_destroy(py);
 	return tally.stops == n && !tally.wrong ? 0 : 1;
+}
+
+static int stop_often(pid_t pid, unsigned long n)
+{
+	static struct proc_space p;
+	const struct subject s = { .stopped = &p };
+	int status = proc_space_open(&p, pid) ? look_often(&s, n) : 2;
+	proc_space_close(&p);
+	return status;
+}
+
+static int never_stop(pid_t pid, unsigned long n)
+{
+	struct subject s = { 0 };
+	struct err *err = look_open(pid, LOOK_TRIES, &s.running);
+	if (err) {
+		fprintf(stderr, "%s\n", err->msg);
+		err_drop(err);
+		return 2;
+	}
+	int status = look_often(&s, n);
+	s.running->ops->destroy(s.running);
+	return status;
 }
 
 /* Starts the program and waits until it is on its way. */
@@ -297,10 +411,11 @@ static pid_t start(char **command, int n)
 
 int main(int argc, char **argv)
 {
-	static struct proc_space p;
-	int status = 2;
+	bool look = argc > 1 && strcmp(argv[1], "-l") == 0;
+	argc -= look;
+	argv += look;
 	if (argc < 3) {
-		fprintf(stderr, "usage: exact N PYTHON...\n");
+		fprintf(stderr, "usage: exact [-l] N PYTHON...\n");
 		return 2;
 	}
 	pid_t pid = start(argv + 2, argc - 2);
@@ -308,9 +423,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s does not run %s\n", argv[2], PROGRAM);
 		return 2;
 	}
-	if (proc_space_open(&p, pid))
-		status = stop_often(&p, strtoul(argv[1], NULL, 10));
-	proc_space_close(&p);
+	unsigned long n = strtoul(argv[1], NULL, 10);
+	int status = look ? never_stop(pid, n) : stop_often(pid, n);
 	kill(pid, SIGKILL);
 	return status;
 }
