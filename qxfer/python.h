@@ -73,6 +73,13 @@ struct err *python_exc_text(const struct python_view *view, const char *args,
 struct err *python_locals_text(const struct python_view *view, const char *args,
 			       struct buf *out) MUST_CHECK;
 
+/*
+ * `monitor py-print ARGS': an expression, see qxfer/python/expr.h, with "-f N" before
+ * it in that frame: "local 'x' = 5", "x.jobs[0] = 'a'".
+ */
+struct err *python_print_text(const struct python_view *view, const char *args,
+			      struct buf *out) MUST_CHECK;
+
 /* "#5 File "x.py", line 3, in f".  ERR_NOT_FOUND: there is no such frame. */
 struct err *python_frame_text(const struct python_view *view, struct buf *out) MUST_CHECK;
 /*

@@ -85,4 +85,8 @@ const struct py_frame *pytext_frame_at(const struct py_snapshot *snap, pid_t tid
 				       size_t *nframes);
 const struct py_interp *pytext_interp_of(const struct py_snapshot *snap, const struct py_thread *t);
 
+/* The stack of @view's thread, and the frame @n of it. */
+struct err *pytext_walk_to(const struct python_view *view, size_t n,
+			   const struct py_snapshot **snap, const struct py_frame **ret) MUST_CHECK;
+
 #endif

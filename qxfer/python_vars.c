@@ -17,8 +17,7 @@ static struct err *find_frame(const struct py_snapshot *snap, pid_t tid, size_t 
 	return err_new(ERR_NOT_FOUND, "thread %d has no Python frame %zu", (int)tid, n);
 }
 
-/* The thread's stack, and the frame @n of it. */
-static struct err *walk_to(const struct python_view *view, size_t n,
+struct err *pytext_walk_to(const struct python_view *view, size_t n,
 			   const struct py_snapshot **snap, const struct py_frame **ret)
 {
 	const struct py_walk walk = { .tid = view->tid };
@@ -46,7 +45,7 @@ struct err *python_locals_text(const struct python_view *view, const char *args,
 	size_t n = view->frame;
 	struct err *err = parse_frame(args, &n);
 	if (!err)
-		err = walk_to(view, n, &w.snap, &f);
+		err = pytext_walk_to(view, n, &w.snap, &f);
 	if (!err)
 		err = pytext_want_values(&w, view->py, view->space, &values);
 	if (!err)
@@ -59,7 +58,7 @@ struct err *python_frame_text(const struct python_view *view, struct buf *out)
 {
 	struct pytext w = { .quotes = view->quotes, .out = out };
 	const struct py_frame *f;
-	struct err *err = walk_to(view, view->frame, &w.snap, &f);
+	struct err *err = pytext_walk_to(view, view->frame, &w.snap, &f);
 	if (err)
 		return err;
 	buf_printf(out, "#%zu ", view->frame);
@@ -93,7 +92,7 @@ struct err *python_frame_place(const struct python_view *view, struct python_pla
 {
 	const struct py_snapshot *snap;
 	const struct py_frame *f;
-	struct err *err = walk_to(view, view->frame, &snap, &f);
+	struct err *err = pytext_walk_to(view, view->frame, &snap, &f);
 	if (err)
 		return err;
 	if (f->corrupt)

@@ -80,6 +80,13 @@ static struct err *run_py_locals(struct session *s, const char *args, struct buf
 	return err ? err : python_locals_text(&view, args, out);
 }
 
+static struct err *run_py_print(struct session *s, const char *args, struct buf *out)
+{
+	struct python_view view;
+	struct err *err = look(s, NULL, &view);
+	return err ? err : python_print_text(&view, args, out);
+}
+
 static struct err *run_py_threads(struct session *s, const char *args, struct buf *out)
 {
 	const struct space *space;
@@ -260,6 +267,9 @@ const struct monitor monitor_python[] = {
 	  "Print the source around the Python frame's current line", true, run_py_list },
 	{ "py-locals", "[FRAME]",
 	  "Print the variables of the Python frame, or of another", true, run_py_locals },
+	{ "py-print", "[-f FRAME] EXPR",
+	  "Print a variable of the Python frame, its attributes, items, slices", true,
+	  run_py_print },
 	{ "py-threads", "",
 	  "List the Python threads", true, run_py_threads },
 };

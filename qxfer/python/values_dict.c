@@ -91,7 +91,10 @@ struct err *val_dict_open(struct py_values *v, uint64_t addr, struct val_dict *r
 	struct err *err = val_word(v, addr, v->lay.dict.keys, &keys);
 	if (!err)
 		err = val_word(v, addr, v->lay.dict.values, &values);
-	return err ? err : val_split_open(v, keys, values, ret);
+	if (!err)
+		err = val_split_open(v, keys, values, ret);
+	ret->object = addr;
+	return err;
 }
 
 struct err *val_dict_next(struct py_values *v, struct val_dict *d, uint64_t *key, uint64_t *value)

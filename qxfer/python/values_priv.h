@@ -100,6 +100,7 @@ struct err *val_put_qualname(struct py_values *v, const struct py_type *t) MUST_
 /* ---- values_dict.c ---- */
 
 struct val_dict {
+	uint64_t object;       /* the dict; 0: there is none yet */
 	uint64_t keys, values; /* values: of a split dict, or 0 */
 	uint64_t entries, n, i;
 	uint32_t entry_size;
@@ -133,7 +134,7 @@ struct err *val_items_next(struct py_values *v, struct val_items *it, uint64_t *
 
 /* The characters of a str object without quotes or escapes beyond text.h's. */
 struct err *val_put_str(struct py_values *v, uint64_t addr) MUST_CHECK;
-/* Whether the object is the str @text, which is ASCII. */
+/* Whether the object is the str @text, UTF-8. */
 bool val_str_is(struct py_values *v, uint64_t addr, const char *text);
 
 /* The character at @i of a str; false: it has none there, or is no str. */
@@ -149,8 +150,12 @@ struct err *val_get_str(struct py_values *v, uint64_t addr, uint32_t *text, size
 			size_t *n) MUST_CHECK;
 /* The repr() of @n characters of four bytes in the inferior, cut as that of a str is. */
 struct err *val_put_units(struct py_values *v, uint64_t data, uint64_t n) MUST_CHECK;
-/* The repr() of the str of these characters. */
+/* The repr() of the str of these characters; of the bytes of these values. */
 void val_put_quoted(struct py_values *v, const uint32_t *text, size_t n);
+void val_put_byte_string(struct py_values *v, const uint32_t *text, size_t n);
+/* @n characters of a str object from @first on; ERR_BAD_DATA if it has not so many. */
+struct err *val_get_part(struct py_values *v, uint64_t addr, uint64_t first, size_t n,
+			 uint32_t *ret) MUST_CHECK;
 
 /* Ranges of code points, sorted. */
 extern const struct py_unprintable {

@@ -151,10 +151,33 @@ struct err *val_put_str(struct py_values *v, uint64_t addr)
 	return py_text_str(v->mem, v->off, addr, NAMES_MAX, v->out);
 }
 
+static bool is_ascii(const char *text)
+{
+	while (*text && !((unsigned char)*text & 0x80))
+		text++;
+	return !*text;
+}
+
+/* The same of any text; few names are not ASCII. */
+static bool is_utf8(struct py_values *v, uint64_t addr, const char *text)
+{
+	_cleanup_buf_ struct buf b = { 0 };
+	size_t len = strlen(text);
+	if (!v->reads)
+		return false;
+	v->reads--;
+	struct err *err = py_text_str(v->mem, v->off, addr, NAMES_MAX, &b);
+	bool same = !err && !b.failed && b.len == len && memcmp(b.data, text, len) == 0;
+	err_drop(err);
+	return same;
+}
+
 bool val_str_is(struct py_values *v, uint64_t addr, const char *text)
 {
 	struct obj o;
 	size_t len = strlen(text), head = v->off->str.ascii_size;
+	if (addr && addr % 8 == 0 && !is_ascii(text))
+		return is_utf8(v, addr, text);
 	if (!addr || addr % 8 || head + len > sizeof(o.data))
 		return false;
 	struct err *err = val_load(v, addr, head, &o);
@@ -303,4 +326,26 @@ void val_put_quoted(struct py_values *v, const uint32_t *text, size_t n)
 {
 	struct units u = { .data = (uint8_t *)(uintptr_t)text, .n = n, .length = n, .kind = 4 };
 	put_quoted(v, &u, TEXT_STR);
+}
+
+void val_put_byte_string(struct py_values *v, const uint32_t *text, size_t n)
+{
+	struct units u = { .data = (uint8_t *)(uintptr_t)text, .n = n, .length = n, .kind = 4 };
+	buf_puts(v->out, "b");
+	put_quoted(v, &u, TEXT_BYTES);
+}
+
+struct err *val_get_part(struct py_values *v, uint64_t addr, uint64_t first, size_t n,
+			 uint32_t *ret)
+{
+	struct units u = { 0 };
+	if (!val_is(v, addr, "str"))
+		return err_new(ERR_BAD_DATA, "no str object at 0x%" PRIx64, addr);
+	struct err *err = read_units(v, addr, first, n, &u);
+	if (!err && u.n < n)
+		err = err_new(ERR_BAD_DATA, "a str of %" PRIu64 " characters", u.length);
+	for (size_t i = 0; !err && i < n; i++)
+		ret[i] = unit_at(&u, i);
+	free(u.data);
+	return err;
 }
