@@ -333,7 +333,7 @@ class Test:
     def status(self, pid, field):
         """A line of /proc/PID/status, or None if the process is gone."""
         try:
-            with open("/proc/%d/status" % pid) as f:
+            with open("/proc/%d/status" % pid, errors="replace") as f:
                 return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)[field]
         except (OSError, KeyError):
             return None

@@ -34,6 +34,16 @@ def run(t, *command, timeout=60):
     return done
 
 
+def same_columns(t, found, expected):
+    """Line, columns of what a frame does; the outermost of settle()'s has gone on since."""
+    for f, e in zip(found, expected):
+        if e["where"] and f["name"] != "main":
+            t.equal([f.get("end-line", f["line"]), f.get("column"), f.get("end-column")],
+                    e["where"], "what %s does at %s:%s" % (f["name"], f["file"], f["line"]))
+        elif not e["where"]:
+            t.equal((f.get("column"), f.get("end-column")), (None, None), "made up columns")
+
+
 @case("the JSON document equals the interpreter's own stacks", python=zoo.pythons)
 def _(t, python):
     program, stacks = blocked_program(t, python)
@@ -53,6 +63,7 @@ def _(t, python):
         else:
             t.check(not any("qualname" in f for f in thread["frames"]), "a made up qualname")
         t.equal(told(thread), told(stack), "the stack of %s" % stack["name"])
+        same_columns(t, thread["frames"], stack["frames"])
         t.check("corrupt" not in thread, thread.get("corrupt"))
         t.equal(thread["frames"][-1]["entry"], True, "the outermost frame was called by C")
     t.equal(found, {}, "threads that are not there")
