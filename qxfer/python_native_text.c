@@ -44,6 +44,8 @@ static void put_native(const struct pytext *w, const struct native_frame *f, int
 		buf_puts(out, ")");
 	else if (f->module)
 		buf_printf(out, "+0x%" PRIx64, f->module_offset);
+	if (!f->symbol && loop > 0)
+		buf_puts(out, ", evaluation loop");
 	buf_puts(out, f->signal ? ", signal handler called\n" : "\n");
 	if (w->style & PYTHON_FULL)
 		put_details(w, f, loop);

@@ -24,6 +24,7 @@
 #define SCAN_MAX   65536u /* bytes of one C frame searched for a pointer */
 #define EMPTY_MAX  64u	  /* loops without frames one within the other */
 #define CFRAME_MAX (PY_FRAMES_MAX + 64u)
+#define PARTS_MAX  8u /* of the function with the loop, that have no name */
 #define NOWHERE	   SIZE_MAX
 
 struct group {
@@ -377,6 +378,25 @@ static void check_loops(struct mix *m)
 	}
 }
 
+/*
+ * Without a name a loop is known by where its function begins, once a group was
+ * found in it.  A compiler splits the function into a few parts.
+ */
+static void learn_loops(struct mix *m)
+{
+	uint64_t start[PARTS_MAX];
+	size_t n = 0;
+	for (size_t i = 0; i < m->native.n; i++) {
+		const struct native_frame *f = &m->native.frames[i];
+		if (m->mx->loops[i] > 0 && !f->symbol && f->start && n < PARTS_MAX &&
+		    !has_word(start, n, f->start))
+			start[n++] = f->start;
+	}
+	for (size_t i = 0; n && i < m->native.n; i++)
+		if (m->mx->loops[i] == -1 && has_word(start, n, m->native.frames[i].start))
+			m->mx->loops[i] = 0;
+}
+
 /* Whether each group is where it ran; those behind a cut need no place. */
 static bool check_groups(struct mix *m)
 {
@@ -405,6 +425,7 @@ static bool place_groups(struct mix *m)
 	} else {
 		for (size_t i = 0; i < mx->ngroups; i++)
 			place_by_address(m, &mx->groups[i]);
+		learn_loops(m);
 		for (size_t i = 0; i < mx->ngroups && m->w.off->frame.is_entry == PY_NONE; i++)
 			note_empty_loops(m, mx->groups[i].c_frame);
 	}

@@ -60,6 +60,13 @@ struct err *cfi_find(const struct cfi_table *t, struct mem *m, uint64_t pc,
 		     struct cfi_row *ret) MUST_CHECK;
 
 /*
+ * The row that holds where a description ends, at most @gap bytes before @pc, with
+ * nothing but a gap between.
+ */
+struct err *cfi_find_before(const struct cfi_table *t, struct mem *m, uint64_t pc, uint64_t gap,
+			    struct cfi_row *ret) MUST_CHECK;
+
+/*
  * Turns the registers at row->pc into those of the caller, and says the frame's
  * canonical address: the stack pointer before the call.  Registers that cannot be
  * had are not `known' any more; without the program counter there is no caller.
@@ -70,18 +77,5 @@ struct err *cfi_apply(const struct cfi_row *row, struct mem *m, struct space_reg
 /* The value of a DWARF expression.  @cfa: pushed first, NULL: nothing is. */
 struct err *cfi_eval(struct mem *m, uint64_t expr, uint32_t len, const struct space_regs *regs,
 		     const uint64_t *cfa, uint64_t *ret) MUST_CHECK;
-
-/* ---- bytes in order, for cfi.c and expr.c ---- */
-
-struct cfi_cursor {
-	struct mem *mem;
-	uint64_t at, end;
-	bool bad; /* ran past the end or into memory that cannot be read; what was read is 0 */
-};
-
-uint64_t cfi_uint(struct cfi_cursor *c, unsigned int size); /* 1, 2, 4 or 8 bytes */
-int64_t cfi_int(struct cfi_cursor *c, unsigned int size);
-uint64_t cfi_uleb(struct cfi_cursor *c);
-int64_t cfi_sleb(struct cfi_cursor *c);
 
 #endif

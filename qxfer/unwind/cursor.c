@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "qxfer/unwind/cfi.h"
+#include "qxfer/unwind/cfi_priv.h"
 
 static bool take(struct cfi_cursor *c, void *ret, unsigned int size)
 {
@@ -54,4 +54,46 @@ int64_t cfi_sleb(struct cfi_cursor *c)
 	if (last & 0x40 && bits < 64)
 		v |= ~0ull << bits;
 	return (int64_t)v;
+}
+
+/* ---- pointers ---- */
+
+uint64_t cfi_format(struct cfi_cursor *c, uint8_t enc)
+{
+	switch (enc & ENC_FORMAT) {
+	case ENC_ABSPTR:
+	case ENC_UDATA8:
+	case ENC_SDATA8:
+		return cfi_uint(c, 8);
+	case ENC_UDATA4:
+		return cfi_uint(c, 4);
+	case ENC_SDATA4:
+		return (uint64_t)cfi_int(c, 4);
+	case ENC_UDATA2:
+		return cfi_uint(c, 2);
+	case ENC_SDATA2:
+		return (uint64_t)cfi_int(c, 2);
+	case ENC_ULEB:
+		return cfi_uleb(c);
+	case ENC_SLEB:
+		return (uint64_t)cfi_sleb(c);
+	default:
+		c->bad = true;
+		return 0;
+	}
+}
+
+uint64_t cfi_pointer(struct cfi_cursor *c, uint8_t enc, uint64_t data)
+{
+	uint64_t field = c->at;
+	uint64_t v = cfi_format(c, enc);
+	if ((enc & ENC_BASE) == ENC_PCREL)
+		v += field;
+	else if ((enc & ENC_BASE) == ENC_DATAREL)
+		v += data;
+	else if (enc & ENC_BASE)
+		c->bad = true;
+	if (enc & ENC_INDIRECT && !c->bad && mem_read_some(c->mem, v, &v, sizeof(v)) != sizeof(v))
+		c->bad = true;
+	return v;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* DWARF expressions: DWARF 5, 2.5; the numbers are table 7.9's. */
-#include "qxfer/unwind/cfi.h"
+#include "qxfer/unwind/cfi_priv.h"
 
 #define STACK_MAX 64u
 #define OPS_MAX	  1000u

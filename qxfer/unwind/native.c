@@ -101,6 +101,35 @@ static bool leave_signal(struct mem *m, struct space_regs *regs)
 	return true;
 }
 
+/* ---- clone ---- */
+
+#define CLONE_GAP 16u
+
+/*
+ * glibc ends the description of clone() and clone3() at their system call, because
+ * the child has another stack; up to the return, and in the parent, it still holds:
+ *	syscall; test %rax,%rax; jl error; je child; ret
+ * A new thread has nothing on its stack yet.
+ */
+static bool is_in_clone(struct mem *m, const struct module *module, uint64_t pc,
+			struct cfi_row *row)
+{
+	static const uint8_t code[] = { 0x0f, 0x05, 0x48, 0x85, 0xc0 };
+	uint8_t bytes[sizeof(code)];
+	if (!module->table.hdr)
+		return false;
+	struct err *err = cfi_find_before(&module->table, m, pc, CLONE_GAP, row);
+	bool found = !err && mem_read_some(m, row->end, bytes, sizeof(bytes)) == sizeof(bytes) &&
+		     memcmp(bytes, code, sizeof(code)) == 0;
+	err_drop(err);
+	return found;
+}
+
+static bool is_new_thread(const struct native_frame *f, const struct cfi_row *row)
+{
+	return f->pc != row->end && f->regs.known & 1 && !f->regs.value[0];
+}
+
 /* ---- one frame after the other ---- */
 
 static struct err *append(struct walk *w, struct native_frame **ret)
@@ -167,25 +196,48 @@ static struct err *unwind_by_row(struct walk *w, struct native_frame *f, const s
 	return err;
 }
 
+static void end_here(struct walk *w)
+{
+	w->regs.known &= ~(1u << SPACE_REG_PC);
+}
+
+/* Where no table says how; *done: it could be told otherwise, or ends here. */
+static struct err *unwind_by_code(struct walk *w, struct native_frame *f,
+				  const struct module *module, bool *done)
+{
+	struct cfi_row row;
+	*done = true;
+	if (is_sigreturn(w->s->mem, f->pc) && leave_signal(w->s->mem, &w->regs)) {
+		f->signal = true;
+		f->cfa = w->regs.value[SPACE_REG_SP];
+		return check_progress(w, f, true);
+	}
+	if (f->exact && is_in_clone(w->s->mem, module, f->pc, &row)) {
+		if (!is_new_thread(f, &row))
+			return unwind_by_row(w, f, &row);
+		end_here(w);
+	} else if (is_outermost(w)) {
+		end_here(w);
+	} else {
+		*done = false;
+	}
+	return NULL;
+}
+
 static struct err *unwind(struct walk *w, struct native_frame *f, const struct module *module)
 {
 	const struct cfi_row *row;
+	bool done;
 	struct err *err = find_row(w->nt, w->s->mem, module, f->exact ? f->pc : f->pc - 1, &row);
 	if (!err)
 		return unwind_by_row(w, f, row);
 	if (err->code != ERR_NOT_FOUND)
 		return err;
-	if (is_sigreturn(w->s->mem, f->pc) && leave_signal(w->s->mem, &w->regs)) {
-		err_drop(err);
-		f->signal = true;
-		f->cfa = w->regs.value[SPACE_REG_SP];
-		return check_progress(w, f, true);
-	}
-	if (!is_outermost(w))
+	struct err *also = unwind_by_code(w, f, module, &done);
+	if (!done)
 		return err;
 	err_drop(err);
-	w->regs.known &= ~(1u << SPACE_REG_PC);
-	return NULL;
+	return also;
 }
 
 /* Adds one frame; *more: it has a caller, whose registers are then w->regs. */

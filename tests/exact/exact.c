@@ -2,7 +2,8 @@
 /*
  * exact [-l] N PYTHON...: runs chain.py by PYTHON (a command, such as one that enters
  * a root first), stops it N times at random instants, and checks that every stack the
- * walker sees is one that the program can have, to the line.  With -l it only looks
+ * walker sees is one that the program can have, to the line, and that its C frames
+ * lie around the Python frames that they run.  With -l it only looks
  * and never stops it: then no stack may be wrong that is not marked.
  */
 #include <errno.h>
@@ -16,6 +17,7 @@
 
 #include "qxfer/python.h"
 #include "stub/target/look.h"
+#include "tests/exact/native.h"
 #include "tests/walk/proc_space.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -157,6 +159,7 @@ struct tally {
 	size_t deepest;
 	uint8_t seen[8192]; /* a bit for each place a thread was stopped at, by hash */
 	unsigned long places;
+	struct native_tally native;
 };
 
 static void count_place(struct tally *t, const struct py_frame *f)
@@ -269,6 +272,20 @@ static void show(const struct py_snapshot *snap, const struct py_thread *t, cons
 	}
 }
 
+static void check_native(struct python *py, const struct space *s, const struct py_thread *t,
+			 struct tally *tally)
+{
+	const struct py_snapshot *snap;
+	struct py_mixed m;
+	const char *wrong = native_check(py, s, t, &tally->native, &m);
+	if (!wrong || tally->wrong++ >= 10)
+		return;
+	struct err *err = python_walk(py, s, NULL, &snap);
+	err_drop(err);
+	printf("thread %d: C frames: %s\n", (int)t->tid, wrong);
+	native_show(&m, snap);
+}
+
 static bool check(struct python *py, const struct space *s, struct tally *tally)
 {
 	const struct py_snapshot *snap;
@@ -297,6 +314,8 @@ static bool check(struct python *py, const struct space *s, struct tally *tally)
 		} else if (wrong && tally->wrong++ < 10) {
 			show(snap, t, wrong);
 		}
+		if (!wrong && t->tid && s->dwarf_regs)
+			check_native(py, s, t, tally);
 	}
 	return true;
 }
@@ -338,6 +357,9 @@ static void report(const struct tally *t, bool stopped)
 	       "%lu not begun, %lu without a line, %lu empty, %lu different places\n",
 	       t->stops, stopped ? "stops" : "looks", t->stacks, t->frames, t->deepest, t->wrong,
 	       t->incomplete, t->no_line, t->empty, t->places);
+	if (t->native.stacks)
+		printf("%lu C stacks, %lu C frames; %lu loops, %lu of them without a frame\n",
+		       t->native.stacks, t->native.frames, t->native.loops, t->native.entering);
 	if (!stopped)
 		printf("%lu clean, %lu marked (%lu of them right all the same)\n",
 		       t->stacks - t->marked, t->marked, t->marked_right);
