@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The object python-frames; the document is qxfer/python.h's. */
+/* The objects python-frames and python-tasks; the documents are qxfer/python.h's. */
 #include "qxfer/documents.h"
 #include "qxfer/python.h"
 
@@ -8,4 +8,11 @@ DOCUMENT(build_python_frames)
 	const struct space *space;
 	struct err *err = target_space(ctx->target, &space);
 	return err ? err : python_frames_document(ctx->python, space, annex, out);
+}
+
+DOCUMENT(build_python_tasks)
+{
+	const struct space *space;
+	struct err *err = target_space(ctx->target, &space);
+	return err ? err : python_tasks_document(ctx->python, space, annex, out);
 }

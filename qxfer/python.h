@@ -100,4 +100,16 @@ struct err *python_frame_place(const struct python_view *view, struct python_pla
 struct err *python_threads_text(struct python *py, const struct space *s, pid_t tid,
 				struct buf *out) MUST_CHECK;
 
+/*
+ * asyncio's tasks: the document python-tasks, docs/python-tasks.dtd, whose annex is ""
+ * or ";format=json"; the table python-tasks for osdata; and `monitor py-tasks'.
+ */
+struct err *python_tasks_document(struct python *py, const struct space *s, const char *annex,
+				  struct buf *out) MUST_CHECK;
+struct err *python_tasks_table(struct python *py, const struct space *s,
+			       struct buf *out) MUST_CHECK;
+/* @style: PYTHON_COLOR or 0. */
+struct err *python_tasks_text(struct python *py, const struct space *s, unsigned int style,
+			      struct buf *out) MUST_CHECK;
+
 #endif

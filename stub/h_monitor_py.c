@@ -250,6 +250,15 @@ static struct err *run_py_list(struct session *s, const char *args, struct buf *
 	return err ? err : list_file(s, &at, &range, out);
 }
 
+static struct err *run_py_tasks(struct session *s, const char *args, struct buf *out)
+{
+	const struct space *space;
+	if (*args)
+		return err_new(ERR_UNSUPPORTED, "py-tasks takes no argument");
+	struct err *err = python_space(s, &space);
+	return err ? err : python_tasks_text(s->python, space, 0, out);
+}
+
 /* clang-format off */
 const struct monitor monitor_python[] = {
 	{ "py-bt", "[all|full|native|THREAD]",
@@ -270,6 +279,8 @@ const struct monitor monitor_python[] = {
 	{ "py-print", "[-f FRAME] EXPR",
 	  "Print a variable of the Python frame, its attributes, items, slices", true,
 	  run_py_print },
+	{ "py-tasks", "",
+	  "Print asyncio's tasks as a tree: what each waits for", true, run_py_tasks },
 	{ "py-threads", "",
 	  "List the Python threads", true, run_py_threads },
 };

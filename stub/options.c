@@ -41,6 +41,7 @@ FLAG(json, true)
 FLAG(locals, true)
 FLAG(native, true)
 FLAG(nonblocking, true)
+FLAG(tasks, true)
 FLAG(debug, true)
 FLAG(event_loop_debug, true)
 FLAG(remote_debug, true)
@@ -172,6 +173,7 @@ static const struct option_row rows[] = {
 	{ "--no-host-io", ARG_NONE, set_no_host_io_true, "give the client no files (vFile)" },
 	{ "--python", ARG_VALUE, set_python, "auto|off: Python stacks" },
 	{ "--locals", ARG_NONE, set_locals_true, "stacks: the variables of each frame too" },
+	{ "--tasks", ARG_NONE, set_tasks_true, "stacks: asyncio's tasks instead, as a tree" },
 	{ "--native", ARG_NONE, set_native_true, "stacks: C frames too, where they ran; every thread" },
 	{ "--nonblocking", ARG_NONE, set_nonblocking_true, "look at a process that runs, never stop it" },
 	{ "--tries", ARG_VALUE, set_tries, "N: with --nonblocking, tries to see a stack unchanged" },
@@ -192,7 +194,8 @@ void options_usage(FILE *out)
 {
 	fputs("Usage: archerfish [OPTIONS] COMM PROG [ARGS...]\n"
 	      "       archerfish [OPTIONS] --attach COMM PID\n"
-	      "       archerfish stacks [--json] [--locals] [--native] [--nonblocking] PID\n\n"
+	      "       archerfish stacks [--json] [--locals] [--native] [--tasks] [--nonblocking]\n"
+	      "                          PID\n\n"
 	      "COMM is HOST:PORT, :PORT (this host only), unix:PATH, fd:N, a serial device,\n"
 	      "or - or stdio.\n\nOptions:\n",
 	      out);

@@ -27,6 +27,9 @@ static struct err *put_stacks(struct target *t, struct python *py, const struct 
 	struct err *err = target_space(t, &space);
 	if (err)
 		return err;
+	if (o->tasks)
+		return o->json ? python_tasks_document(py, space, ";format=json", out)
+			       : python_tasks_text(py, space, style(o), out);
 	return o->json ? put_document(o, py, space, out)
 		       : python_stacks_text(py, space, style(o), quotes, out);
 }

@@ -250,6 +250,41 @@ VALUE_DEBUG = [
     ("code.localspluskinds", "code_object.localspluskinds", None, None),
 ]
 
+# The same for struct py_task_layout: what asyncio's tasks look like, and the lists that hold them.
+TASK_FIELDS = [
+    ("future.size", ["FutureObj.(sizeof)"]),
+    ("future.loop", ["FutureObj.fut_loop"]),
+    ("future.callback0", ["FutureObj.fut_callback0"]),
+    ("future.callbacks", ["FutureObj.fut_callbacks"]),
+    ("future.state", ["FutureObj.fut_state"]),
+    ("future.awaited_by", ["FutureObj.fut_awaited_by"]),
+    ("future.awaited_by_is_set", ["FutureObj.fut_awaited_by_is_set"]),
+    ("task.size", ["TaskObj.(sizeof)"]),
+    ("task.waiter", ["TaskObj.task_fut_waiter"]),
+    ("task.coro", ["TaskObj.task_coro"]),
+    ("task.name", ["TaskObj.task_name"]),
+    ("task.node", ["TaskObj.task_node"]),
+    ("interp.tasks_head", ["_is.asyncio_tasks_head"]),
+    ("tstate.tasks_head", ["_PyThreadStateImpl.asyncio_tasks_head"]),
+    ("tstate.running_loop", ["_PyThreadStateImpl.asyncio_running_loop"]),
+    ("generator.frame", ["PyGenObject.gi_iframe", "PyGenObject.gi_frame"]),
+    ("generator.running", ["PyGenObject.gi_running"]),
+    ("frame.pointer", ["_PyInterpreterFrame.stackpointer", "_frame.f_stacktop"]),
+    ("frame.index", ["_PyInterpreterFrame.stacktop"]),
+    ("frame.depth", ["_frame.f_stackdepth"]),
+    ("frame.stack", ["_frame.f_valuestack"]),
+    ("frame.lasti", ["_frame.f_lasti"]),
+    ("frame.state", ["_frame.f_state"]),
+    ("frame.code", ["_frame.f_code"]),
+    ("frame.of_object", ["_frame.f_frame"]),
+    ("code.code", ["PyCodeObject.co_code"]),
+    ("weakref.target", ["_PyWeakReference.wr_object"]),
+    ("gc.head_size", ["PyGC_Head.(sizeof)"]),
+    ("gc.runtime", ["_PyRuntimeState.gc.generations"]),
+    ("gc.interp", ["_is.gc.generations"]),
+    ("gc.permanent", ["_is.gc.permanent_generation", "_PyRuntimeState.gc.permanent_generation"]),
+]
+
 # gen_states: Include/internal/pycore_frame.h (3.14: pycore_interpframe_structs.h), _framestate.
 # split: Include/internal/pycore_dict.h, struct _dictvalues.
 # odict_pairs: Objects/odictobject.c, odict_repr().
@@ -339,6 +374,12 @@ STRUCTS = {
     "mappingproxyobject": (["mappingproxyobject"], 0),
     "lockobject": (["lockobject"], 0),
     "rlockobject": (["rlockobject"], 1),
+    "FutureObj": (["FutureObj"], 0),
+    "TaskObj": (["TaskObj"], 0),
+    "_PyThreadStateImpl": (["_PyThreadStateImpl"], 0),
+    "_PyWeakReference": (["_PyWeakReference"], 0),
+    "PyGC_Head": (["PyGC_Head"], 0),
+    "_frame": (["_frame"], 0),
     "_Py_DebugOffsets": (["_Py_DebugOffsets"], 2),
 }
 
@@ -463,6 +504,21 @@ def print_row(version, found, values):
     print("\t},")
 
 
+def print_task_row(version, found):
+    minor = (version >> 24, version >> 16 & 255)
+    print("\t{ /* %d.%d.%d */" % (*minor, version >> 8 & 255))
+    print("\t\t.version_hex = 0x%08x, .build = PY_BUILD_GIL," % version)
+    groups = {}
+    for member, names in TASK_FIELDS:
+        at = next((found[n] for n in names if n in found), None)
+        group, field = member.split(".")
+        groups.setdefault(group, []).append(
+            f".{field} = " + ("PY_NONE" if at is None else str(at)))
+    for group, members in groups.items():
+        print_group(group, members)
+    print("\t},")
+
+
 def print_debug(version, found, values):
     size = found.get("_Py_DebugOffsets.(sizeof)")
     if not size:
@@ -489,6 +545,9 @@ def main():
                         help="print the positions in _Py_DebugOffsets instead")
     parser.add_argument("--values", action="store_true",
                         help="print what belongs into values_layout_table.c")
+    parser.add_argument("--tasks", action="store_true",
+                        help="print what belongs into tasks_layout.c; of FutureObj and TaskObj"
+                        " the file is the _asyncio module's")
     parser.add_argument("file")
     parser.add_argument("version", nargs="?")
     args = parser.parse_args()
@@ -497,7 +556,10 @@ def main():
         version = parse_version(args.version)
     if not version:
         sys.exit(f"{args.file}: no Py_Version (new in 3.11, in .rodata); name the version")
-    (print_debug if args.debug else print_row)(version, found, args.values)
+    if args.tasks:
+        print_task_row(version, found)
+    else:
+        (print_debug if args.debug else print_row)(version, found, args.values)
 
 
 if os.environ.get("PYTHON_OFFSETS_IN_GDB"):

@@ -278,6 +278,25 @@ static bool is_constant(const struct py_walker *w, uint64_t addr)
 	return m && m->inode && !(m->prot & MAP_W);
 }
 
+struct err *py_frame_single(struct py_walker *w, uint64_t addr, struct py_frame *ret)
+{
+	struct py_raw_frame raw;
+	struct py_code *code;
+	struct err *err = py_frame_read(w, addr, &raw);
+	if (!err)
+		err = py_codes_get(&w->py->codes, w->mem, w->off, raw.code, &code);
+	if (err)
+		return err;
+	*ret = (struct py_frame){
+		.addr = addr,
+		.code_addr = raw.code,
+		.instr = raw.instr,
+		.owner = (enum py_owner)raw.owner,
+	};
+	resolve(w->off, ret, code);
+	return NULL;
+}
+
 struct err *py_frames_resolve(struct py_walker *w, struct py_thread *thread)
 {
 	struct py_frame *frames = &w->py->snap.frames[thread->first_frame];

@@ -2,10 +2,11 @@
 /*
  * Prints what the Python walker sees of a process that it stops for that long:
  *
- *	walk [-w WAYS] [-n N] [-d ANNEX | -o TABLE | -t | -x TID] PID
+ *	walk [-w WAYS] [-n N] [-d ANNEX | -o TABLE | -t | -x TID | -a | -A ANNEX] PID
  *
  * the stacks as text, or with -d the document python-frames, -o an osdata table,
- * -t the list of threads, -x a thread's line.  -w allows only these ways to the
+ * -t the list of threads, -x a thread's line, -a asyncio's tasks, -A the document
+ * python-tasks.  -w allows only these ways to the
  * runtime (a mask of enum py_way); -n does it so often again and tells the time.
  */
 #include <stdio.h>
@@ -39,8 +40,13 @@ static struct err *produce(const struct job *job, struct python *py, const struc
 	case 'd':
 		return python_frames_document(py, s, job->arg, out);
 	case 'o':
-		return strcmp(job->arg, "python-frames") == 0 ? python_frames_table(py, s, out)
-							      : python_threads_table(py, s, out);
+		return strcmp(job->arg, "python-tasks") == 0	? python_tasks_table(py, s, out)
+		       : strcmp(job->arg, "python-frames") == 0 ? python_frames_table(py, s, out)
+								: python_threads_table(py, s, out);
+	case 'a':
+		return python_tasks_text(py, s, 0, out);
+	case 'A':
+		return python_tasks_document(py, s, job->arg, out);
 	case 't':
 		return python_threads_text(py, s, 0, out);
 	case 'x':
@@ -112,7 +118,7 @@ static int work(const struct job *job, pid_t pid)
 int main(int argc, char **argv)
 {
 	struct job job = { 0 };
-	for (int c; (c = getopt(argc, argv, "w:n:d:o:tx:")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "w:n:d:o:tx:aA:")) != -1;) {
 		if (c == 'w')
 			job.ways = (unsigned int)strtoul(optarg, NULL, 0);
 		else if (c == 'n')
@@ -125,8 +131,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind != argc - 1) {
-		fprintf(stderr,
-			"usage: walk [-w WAYS] [-n N] [-d ANNEX | -o TABLE | -t | -x TID] PID\n");
+		fprintf(stderr, "usage: walk [-w WAYS] [-n N] [-d ANNEX | -o TABLE | -t | -x TID | "
+				"-a | -A ANNEX] PID\n");
 		return 2;
 	}
 	return work(&job, (pid_t)strtol(argv[optind], NULL, 10));
