@@ -87,7 +87,7 @@ get_musl() { # -> $builds/musl/musl-gcc
 			dpkg -x "$deb" .
 		done
 		rm -f ./*.deb
-		sed -i "s| /usr/\(include\|lib\)/| $PWD/usr/\1/|g; s|-L/usr|-L$PWD/usr|; s|:/usr/lib/x|:$PWD/usr/lib/x|g" \
+		sed -i "s|/usr/\(include\|lib\)/x86_64-linux-musl|$PWD&|g" \
 			usr/lib/x86_64-linux-musl/musl-gcc.specs
 		# The kernel's headers are the machine's own, under musl's.
 		for dir in linux asm-generic; do

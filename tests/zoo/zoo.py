@@ -4,12 +4,13 @@
 
 As a program it lists them, one a line, and what is missing with the reason:
 
-	tests/zoo/zoo.py [pythons|gdbs]
+	tests/zoo/zoo.py [pythons|gdbs|builds]
 	3.14.10  root:sid  stripped  .../tests/zoo/enter.sh ROOT /usr/bin/python3.14
 
 As a module it gives the same to tests: pythons(), gdbs(), missing().
 Sources: this machine's /usr/bin, pyenv, $ARCHERFISH_PYTHONS (paths, ':' between)
-and the Debian roots that roots.sh makes.
+and the Debian roots that roots.sh makes; builds() and interpreters(wide=True) also
+give what build-python.sh made.
 """
 
 import functools
@@ -24,14 +25,30 @@ ENTER = os.path.join(HERE, "enter.sh")
 SERVED = [(3, minor) for minor in range(6, 16)]  # the versions archerfish serves
 
 
-def roots_dir():
+def cache_dir(variable, name):
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.environ.get("ARCHERFISH_ROOTS") or os.path.join(cache, "archerfish", "roots")
+    return os.environ.get(variable) or os.path.join(cache, "archerfish", name)
+
+
+def roots_dir():
+    return cache_dir("ARCHERFISH_ROOTS", "roots")
+
+
+def builds_dir():
+    return cache_dir("ARCHERFISH_BUILDS", "builds")
+
+
+# Runs what follows with a folder of this machine shown inside the root it names.
+SHOWN = 'export ZOO_BIND="${ZOO_BIND:+$ZOO_BIND:}$0"; exec "$@"'
 
 
 class Tool:
     """An interpreter or a debugger: `version` (a tuple), `kind` (host, pyenv,
-    given, root:SUITE), `path` (inside its root, if any), `root` (a folder or None)."""
+    given, root:SUITE, build:NAME), `path` (inside its root, if any), `root` (a folder
+    or None), and how it was built: `build` (release, pydebug, free-threaded,
+    free-threaded-pydebug, static, musl, pie)."""
+
+    build = "release"
 
     def __init__(self, version, kind, path, root=None):
         self.version, self.kind, self.path, self.root = version, kind, path, root
@@ -61,9 +78,28 @@ class Tool:
         return "%s %s" % (".".join(map(str, self.version)), self.kind)
 
     def line(self):
-        return "%-8s %-12s %-9s %s" % (".".join(map(str, self.version)), self.kind,
+        return "%-8s %-13s %-9s %s" % (".".join(map(str, self.version)), self.kind,
                                        "stripped" if self.stripped else "symbols",
                                        " ".join(self.command()))
+
+
+class Debug(Tool):
+    """A debug build out of a package: only an interpreter and its extension modules;
+    the rest of its library is the suite's."""
+
+    def __init__(self, version, kind, path, root, folder):
+        super().__init__(version, kind, path, root)
+        self.folder = folder
+
+    def command(self, *args):
+        modules = glob.glob(self.folder + "/usr/lib/python3*/lib-dynload")
+        own = ["/usr/bin/env", "PYTHONHOME=/usr", "PYTHONPATH=" + ":".join(modules), self.path]
+        inside = ["/bin/sh", "-c", SHOWN, self.folder, ENTER, self.root] if self.root else []
+        return inside + own + list(args)
+
+    @property
+    def file(self):
+        return os.path.realpath(self.path)
 
 
 def has_symtab(path):
@@ -139,6 +175,36 @@ def pythons():
     return tools("python")
 
 
+@functools.lru_cache(maxsize=None)
+def builds():
+    """What build-python.sh made."""
+    found = []
+    for folder in sorted(glob.glob(builds_dir() + "/*")):
+        try:
+            with open(folder + "/.archerfish-build") as f:
+                suite, build = f.read().split()
+        except OSError:
+            continue
+        kind = "build:" + os.path.basename(folder)
+        tool = Tool(None, kind, folder + "/python")
+        if build == "pydebug":
+            paths = globs(folder + "/usr/bin", ("python3.[0-9]*d",))
+            root = os.path.join(roots_dir(), suite)
+            if not os.path.isdir(root):  # this machine may be of that suite
+                root = None
+            tool = Debug(None, kind, paths[0], root, folder)
+        tool.build = build
+        tool.version = ask(tool.command("--version"))
+        if tool.version and tool.version[:2] in SERVED:
+            found.append(tool)
+    return found
+
+
+def interpreters(wide=False):
+    """Every interpreter; if `wide`, those too that build-python.sh made."""
+    return pythons() + (builds() if wide else [])
+
+
 def recent():
     """Those whose frames are not objects: enough for what does not depend on the version."""
     return [tool for tool in pythons() if tool.version >= (3, 11)]
@@ -160,10 +226,11 @@ def missing():
 
 def main():
     chosen = sys.argv[1:] or ["pythons", "gdbs"]
-    if not set(chosen) <= {"pythons", "gdbs"}:
+    lists = {"pythons": pythons, "gdbs": gdbs, "builds": builds}
+    if not set(chosen) <= set(lists):
         sys.exit(__doc__)
     for what in chosen:
-        for tool in {"pythons": pythons, "gdbs": gdbs}[what]():
+        for tool in lists[what]():
             print(tool.line())
     for what, reason in missing():
         if what[:3] in [c[:3] for c in chosen]:
