@@ -62,6 +62,7 @@ FIELDS = [
     ("frame.generator", ["_frame.f_gen"]),
     ("frame.owner", ["_PyInterpreterFrame.owner"]),
     ("frame.is_entry", ["_PyInterpreterFrame.is_entry"]),
+    ("frame.tlbc_index", ["_PyInterpreterFrame.tlbc_index"]),
     ("code.size", ["PyCodeObject.(sizeof)"]),
     ("code.filename", ["PyCodeObject.co_filename"]),
     ("code.name", ["PyCodeObject.co_name"]),
@@ -71,6 +72,7 @@ FIELDS = [
     ("code.first_traceable", ["PyCodeObject._co_firsttraceable"]),
     ("code.bytecode", ["PyCodeObject.co_code_adaptive"]),
     ("code.bytes", ["PyCodeObject.co_code"]),
+    ("code.tlbc", ["PyCodeObject.co_tlbc"]),
     ("str.length", ["PyASCIIObject.length"]),
     ("str.state", ["PyASCIIObject.state"]),
     ("str.ascii_size", ["PyASCIIObject.(sizeof)"]),
@@ -430,8 +432,12 @@ def version_of():
 
 
 def parse_version(text):
-    major, minor, micro = map(int, text.split("."))
+    major, minor, micro = map(int, text.rstrip("td").split("."))
     return major << 24 | minor << 16 | micro << 8 | 0xF0
+
+
+def is_free_threaded(found):
+    return "_object.ob_tid" in found
 
 
 def read_gdb(path):
@@ -479,8 +485,10 @@ def print_row(version, found, values):
     facts = VALUE_FACTS if values else FACTS
     if minor not in facts:
         sys.exit("no FACTS for %d.%d: read the CPython files named beside them" % minor)
-    print("\t{ /* %d.%d.%d */" % (*minor, version >> 8 & 255))
-    print("\t\t.version_hex = 0x%08x, .build = PY_BUILD_GIL," % version
+    free = is_free_threaded(found)
+    print("\t{ /* %d.%d.%d%s */" % (*minor, version >> 8 & 255, ", free-threaded" if free else ""))
+    print("\t\t.version_hex = 0x%08x, .build = %s,"
+          % (version, "PY_BUILD_FREE_THREADED" if free else "PY_BUILD_GIL")
           + ("" if values else " .lines = %s," % facts[minor].get("lines", "PY_LINES_LOCATIONS")))
     facts = dict(facts[minor])
     facts.pop("lines", None)
@@ -490,6 +498,11 @@ def print_row(version, found, values):
         # Modules/_threadmodule.c: a flag, or a PyMutex.
         facts["locked_mask"] = 1 if "lockobject.lock" in found else 255
         facts["rlock_beyond"] = "true" if "rlockobject.lock.level" in found else "false"
+    else:
+        # Include/cpython/unicodeobject.h: "interned" is a byte of its own since 3.14t.
+        facts["str_kind"] = 8 if free and minor >= (3, 14) else 2
+        # Include/internal/pycore_object.h, MANAGED_DICT_OFFSET.
+        facts["managed_dict"] = 8 if free else 24
     facts = [f".{k} = {v}," for k, v in facts.items()]
     print("\t\t" + " ".join(facts[:5]))
     print("\t\t" + " ".join(facts[5:]))

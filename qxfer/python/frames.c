@@ -223,10 +223,41 @@ struct err *py_frames_collect(struct py_walker *w, struct py_thread *thread,
 
 /* ---- names and places ---- */
 
-static int32_t last_instruction(const struct py_offsets *off, const struct py_code *code,
-				uint64_t instr)
+/*
+ * 3.14 and later, free-threaded: each thread runs a copy of its own of the instructions,
+ * for the first to run it the code object's (Include/internal/pycore_code.h, _PyCodeArray).
+ */
+static bool find_copy(const struct py_walker *w, const struct py_frame *f,
+		      const struct py_code *code, uint64_t *ret)
 {
-	uint64_t at = off->lasti_unit ? instr * off->lasti_unit : instr - code->bytecode;
+	const struct py_offsets *off = w->off;
+	uint64_t array, n, copy;
+	uint32_t index;
+	if (off->code.tlbc == PY_NONE || off->frame.tlbc_index == PY_NONE ||
+	    f->instr - code->bytecode < code->bytecode_len)
+		return false;
+	struct err *err = mem_ptr(w->mem, code->addr + off->code.tlbc, &array);
+	if (!err)
+		err = mem_read(w->mem, f->addr + off->frame.tlbc_index, &index, sizeof(index));
+	if (!err)
+		err = mem_ptr(w->mem, array, &n);
+	if (!err && index < n)
+		err = mem_ptr(w->mem, array + 8 + 8ull * index, &copy);
+	bool found = !err && index < n;
+	err_drop(err);
+	if (found)
+		*ret = copy;
+	return found;
+}
+
+static int32_t last_instruction(const struct py_walker *w, const struct py_frame *f,
+				const struct py_code *code)
+{
+	const struct py_offsets *off = w->off;
+	uint64_t instr = f->instr, bytecode = code->bytecode;
+	if (find_copy(w, f, code, &bytecode) && instr - bytecode >= code->bytecode_len)
+		return -1;
+	uint64_t at = off->lasti_unit ? instr * off->lasti_unit : instr - bytecode;
 	/* 3.11 and 3.12 point one code unit before the first to say "not begun". */
 	if (off->prev_instr && at == (uint64_t)-2)
 		return -1;
@@ -245,8 +276,9 @@ static bool is_incomplete(const struct py_offsets *off, const struct py_frame *f
 	return f->lasti < code->first_traceable;
 }
 
-static void resolve(const struct py_offsets *off, struct py_frame *f, struct py_code *code)
+static void resolve(const struct py_walker *w, struct py_frame *f, struct py_code *code)
 {
+	const struct py_offsets *off = w->off;
 	f->lasti = -1;
 	f->pos = (struct py_position){ -1, -1, -1, -1 };
 	if (code->corrupt) {
@@ -259,7 +291,7 @@ static void resolve(const struct py_offsets *off, struct py_frame *f, struct py_
 	f->qualified = off->code.qualname != PY_NONE;
 	f->file = code->file;
 	f->first_line = code->first_line;
-	f->lasti = last_instruction(off, code, f->instr);
+	f->lasti = last_instruction(w, f, code);
 	f->incomplete = is_incomplete(off, f, code);
 	/* What sets a frame up (copying cells, making the generator) may have no line. */
 	bool not_begun = f->incomplete || (off->lasti_unit && f->instr == (uint64_t)-1);
@@ -307,7 +339,7 @@ struct err *py_frames_resolve(struct py_walker *w, struct py_thread *thread)
 			py_codes_get(&w->py->codes, w->mem, w->off, frames[i].code_addr, &code);
 		if (err)
 			return err;
-		resolve(w->off, &frames[i], code);
+		resolve(w, &frames[i], code);
 		bool ours =
 			code->trampoline || (code->corrupt && is_constant(w, frames[i].code_addr));
 		/*

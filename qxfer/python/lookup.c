@@ -123,7 +123,7 @@ static bool open_managed(const struct py_peek *p, uint64_t object, uint64_t type
 {
 	const struct py_offsets *off = p->off;
 	uint64_t keys, word, values = 0;
-	if (!(flags & TYPE_MANAGED_DICT) || !read_ptr(p, object - 24, &word))
+	if (!(flags & TYPE_MANAGED_DICT) || !read_ptr(p, object - off->managed_dict, &word))
 		return false;
 	switch (off->attrs) {
 	case PY_ATTRS_PAIR:

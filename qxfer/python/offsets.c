@@ -64,6 +64,7 @@ static const struct limit {
 	{ 240, AT(frame.instr), true },
 	{ 240, AT(frame.owner), false },
 	{ 240, AT(frame.is_entry), false },
+	{ 240, AT(frame.tlbc_index), false },
 	{ 240, AT(frame.generator), false },
 	{ 480, AT(code.filename), true },
 	{ 480, AT(code.name), true },
@@ -72,6 +73,7 @@ static const struct limit {
 	{ 480, AT(code.first_line), true },
 	{ 480, AT(code.first_traceable), false },
 	{ 512, AT(code.bytecode), false },
+	{ 480, AT(code.tlbc), false },
 	{ 480, AT(code.bytes), false },
 	{ 64, AT(str.length), true },
 	{ 64, AT(str.state), true },
@@ -192,13 +194,13 @@ static uint32_t debug_field(const struct debug *d, size_t member_at)
 }
 
 /* Of the rows for @minor (or the newest), the one with most structure sizes confirmed. */
-static const struct py_offsets *best_row(const struct debug *d, uint16_t minor)
+static const struct py_offsets *best_row(const struct debug *d, uint16_t minor, enum py_build build)
 {
 	const struct py_offsets *best = NULL;
 	unsigned int most = 0;
 	for (size_t i = 0; i < py_offsets_rows; i++) {
 		const struct py_offsets *row = &py_offsets_table[i];
-		if (PY_MINOR(row->version_hex) != minor || row->build != PY_BUILD_GIL)
+		if (PY_MINOR(row->version_hex) != minor || row->build != build)
 			continue;
 		unsigned int same = 0;
 		for (size_t g = 0; g < ARRAY_SIZE(groups); g++)
@@ -254,8 +256,7 @@ struct err *py_offsets_debug(struct mem *m, uint64_t addr, struct py_offsets *re
 		return err_new(ERR_BAD_DATA, "version 0x%llx of _Py_DebugOffsets is implausible",
 			       (unsigned long long)head.version);
 	unsigned int minor = head.version >> 16 & 0xff;
-	if (head.free_threaded)
-		return err_new(ERR_BAD_DATA, "free-threaded Python 3.%u is not supported", minor);
+	enum py_build build = head.free_threaded ? PY_BUILD_FREE_THREADED : PY_BUILD_GIL;
 
 	struct debug d = { .layout = find_layout((uint32_t)head.version, verified) };
 	if (!d.layout)
@@ -263,8 +264,11 @@ struct err *py_offsets_debug(struct mem *m, uint64_t addr, struct py_offsets *re
 	err = mem_read(m, addr, d.data, d.layout->size);
 	if (err)
 		return err;
+	const struct py_offsets *row = best_row(&d, d.layout->minor, build);
+	if (!row)
+		return err_new(ERR_BAD_DATA, "free-threaded Python 3.%u is not supported", minor);
 	struct py_offsets off;
-	merge(&d, best_row(&d, d.layout->minor), &off);
+	merge(&d, row, &off);
 	off.version_hex = (uint32_t)head.version;
 	err = py_offsets_check(&off);
 	if (!err)

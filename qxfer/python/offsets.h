@@ -52,6 +52,8 @@ struct py_offsets {
 	uint8_t owner_last;   /* the largest value of enum _frameowner */
 	uint8_t attrs;	      /* enum py_attrs */
 	uint8_t int_shift;    /* see integer.tag */
+	uint8_t str_kind;     /* bit in str.state where the kind begins; compact and ascii follow */
+	uint8_t managed_dict; /* bytes before an instance where its dict is (3.11 on) */
 	/*
 	 * To 3.10 a frame is a PyFrameObject, and its instr is an int that counts units of so
 	 * many bytes from the start of its code; -1: not begun.  0: instr is a pointer.
@@ -88,13 +90,15 @@ struct py_offsets {
 	} exc_item;
 	struct {
 		uint32_t size, code, previous, instr, owner;
-		uint32_t is_entry;  /* 3.11: first frame of its C evaluation loop */
+		uint32_t is_entry;   /* 3.11: first frame of its C evaluation loop */
+		uint32_t tlbc_index; /* an int: which copy of the instructions it runs (3.14t) */
 		uint32_t generator; /* to 3.10: the generator it belongs to; then it has no owner */
 	} frame;
 	struct {
 		uint32_t size, filename, name, qualname, linetable, first_line, first_traceable;
 		uint32_t bytecode; /* co_code_adaptive: the instructions, to the end */
 		uint32_t bytes;	   /* to 3.10: a bytes object with the instructions instead */
+		uint32_t tlbc;	   /* co_tlbc: the copies, a number and pointers (3.14t) */
 	} code;
 	struct {
 		uint32_t length, state, ascii_size, compact_size;

@@ -6,10 +6,10 @@
 /* A str longer than this is taken for garbage: no memory could hold it. */
 #define LENGTH_MAX (1ull << 40)
 
-/* struct PyASCIIObject.state, the same bits in every GIL build from 3.6 on. */
-#define STATE_KIND(s)	 ((s) >> 2 & 7)
-#define STATE_COMPACT(s) ((s) >> 5 & 1)
-#define STATE_ASCII(s)	 ((s) >> 6 & 1)
+/* struct PyASCIIObject.state from the kind's first bit on, the same bits in every build from 3.6 on. */
+#define STATE_KIND(s)	 ((s)&7)
+#define STATE_COMPACT(s) ((s) >> 3 & 1)
+#define STATE_ASCII(s)	 ((s) >> 4 & 1)
 
 static bool is_plain(uint8_t c)
 {
@@ -164,7 +164,7 @@ struct err *py_text_str(struct mem *m, const struct py_offsets *off, uint64_t ad
 	if (err)
 		return err;
 	uint64_t length = obj_uint(&o, off->str.length, 8);
-	uint32_t state = (uint32_t)obj_uint(&o, off->str.state, 4);
+	uint32_t state = (uint32_t)obj_uint(&o, off->str.state, 4) >> (off->str_kind & 31);
 	unsigned int kind = STATE_KIND(state);
 	bool ascii = STATE_ASCII(state), compact = STATE_COMPACT(state);
 	if (o.bad || length > LENGTH_MAX || (kind != 1 && kind != 2 && kind != 4) ||

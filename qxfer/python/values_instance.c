@@ -94,7 +94,7 @@ static struct err *find_managed(struct py_values *v, uint64_t addr, const struct
 {
 	uint64_t word;
 	uint8_t head[4];
-	struct err *err = val_word(v, addr - 24, 0, &word);
+	struct err *err = val_word(v, addr - v->off->managed_dict, 0, &word);
 	*dict = *values = 0;
 	if (err)
 		return err;

@@ -33,6 +33,7 @@ static void describe(const struct py_offsets *row, uint32_t version_hex)
 	memset(debug, 0, sizeof(debug));
 	memcpy(debug, PY_COOKIE, PY_COOKIE_SIZE);
 	debug[1] = version_hex;
+	debug[2] = row->build == PY_BUILD_FREE_THREADED;
 	for (size_t i = 0; i < layout->n; i++) {
 		const struct py_debug_field *f = &layout->fields[i];
 		uint32_t value = *(const uint32_t *)((const char *)row + f->field);
@@ -74,7 +75,11 @@ Test(python_offsets, versions_3_6_to_3_15_have_a_row_and_others_have_none)
 			py_offsets_find(0x03000000 | minor << 16, PY_BUILD_GIL);
 		cr_expect_eq(row != NULL, minor >= 6 && minor <= 15, "3.%u", minor);
 	}
-	cr_expect_null(py_offsets_find(0x030d0000, PY_BUILD_FREE_THREADED));
+	for (uint32_t minor = 0; minor < 32; minor++) {
+		const struct py_offsets *row =
+			py_offsets_find(0x03000000 | minor << 16, PY_BUILD_FREE_THREADED);
+		cr_expect_eq(row != NULL, minor >= 13 && minor <= 15, "3.%ut", minor);
+	}
 }
 
 Test(python_offsets, the_nearest_older_point_release_is_taken)
@@ -132,15 +137,27 @@ Test(python_offsets, without_a_cookie_there_is_nothing)
 	cr_assert(err_catch(&err, ERR_NOT_FOUND));
 }
 
-Test(python_offsets, free_threaded_and_older_builds_are_named_in_the_refusal)
+Test(python_offsets, older_versions_are_named_in_the_refusal)
 {
 	describe(&py_offsets_table[py_offsets_rows - 1], 0x030f00f0);
-	debug[2] = 1;
+	debug[1] = 0x030c00f0;
 	struct err *err = read_debug();
 	cr_assert_not_null(err);
 	cr_expect_eq(err->code, ERR_BAD_DATA);
-	cr_expect(strstr(err->msg, "free-threaded Python 3.15"), "%s", err->msg);
+	cr_expect(strstr(err->msg, "Python 3.12 is not supported"), "%s", err->msg);
 	err_drop(err);
+}
+
+Test(python_offsets, a_free_threaded_build_has_rows_of_its_own)
+{
+	const struct py_offsets *row = py_offsets_find(0x030f00f0, PY_BUILD_FREE_THREADED);
+	cr_assert_not_null(row);
+	describe(row, 0x031000f0);
+	cr_assert_null(read_debug());
+	cr_expect_not(verified);
+	cr_expect_eq(got.build, PY_BUILD_FREE_THREADED);
+	cr_expect_eq(got.object.type, 24);
+	cr_expect_eq(got.code.tlbc, row->code.tlbc);
 }
 
 Test(python_offsets, offsets_outside_their_structures_are_refused)
