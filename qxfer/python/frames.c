@@ -325,7 +325,7 @@ struct err *py_frame_single(struct py_walker *w, uint64_t addr, struct py_frame 
 		.instr = raw.instr,
 		.owner = (enum py_owner)raw.owner,
 	};
-	resolve(w->off, ret, code);
+	resolve(w, ret, code);
 	return NULL;
 }
 
