@@ -404,9 +404,9 @@ static bool check_groups(struct mix *m)
 	for (size_t i = 0; i < mx->ngroups; i++) {
 		const struct group *g = &mx->groups[i];
 		bool follows = i && g[-1].thread == g->thread;
-		if (g->native == NOWHERE && !m->native.cut)
-			say(m, "no C frame runs some of the Python frames", NULL);
-		else if (g->native != NOWHERE && follows && g[-1].native == NOWHERE)
+		bool lost =
+			g->native == NOWHERE ? !m->native.cut : follows && g[-1].native == NOWHERE;
+		if (lost)
 			say(m, "no C frame runs some of the Python frames", NULL);
 		else if (g->native != NOWHERE && follows && g[-1].native > g->native)
 			say(m, "the Python frames are in another order than the C frames", NULL);

@@ -130,7 +130,7 @@ static struct err *insert(struct modules *ms, struct module *m)
 {
 	if (ms->n == ms->cap) {
 		size_t cap = ms->cap ? ms->cap * 2 : 32;
-		struct module **more = reallocarray(ms->module, cap, sizeof(*more));
+		struct module **more = reallocarray((void *)ms->module, cap, sizeof(void *));
 		if (!more)
 			return &err_nomem;
 		ms->module = more;

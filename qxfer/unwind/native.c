@@ -53,23 +53,22 @@ void native_destroy(struct native *nt)
 
 /* ---- rows ---- */
 
-static struct err *find_row(struct native *nt, struct mem *m, const struct module *module,
-			    uint64_t pc, const struct cfi_row **ret)
+/* What holds at @pc; NULL: *err says why not. */
+static const struct cfi_row *find_row(struct native *nt, struct mem *m, const struct module *module,
+				      uint64_t pc, struct err **err)
 {
-	struct cfi_row *row = &nt->rows[(pc ^ pc >> 11) % ROWS];
-	if (row->pc != pc) {
-		if (!module->table.hdr)
-			return err_new(ERR_NOT_FOUND, "no unwind table for 0x%llx in %.60s",
-				       (unsigned long long)pc, module->path);
-		row->pc = 0;
-		struct cfi_row fresh;
-		struct err *err = cfi_find(&module->table, m, pc, &fresh);
-		if (err)
-			return err;
-		*row = fresh;
-	}
-	*ret = row;
-	return NULL;
+	struct cfi_row *row = &nt->rows[(pc ^ pc >> 11) % ROWS], fresh;
+	if (row->pc == pc)
+		return row;
+	if (module->table.hdr)
+		*err = cfi_find(&module->table, m, pc, &fresh);
+	else
+		*err = err_new(ERR_NOT_FOUND, "no unwind table for 0x%llx in %.60s",
+			       (unsigned long long)pc, module->path);
+	if (*err)
+		return NULL;
+	*row = fresh;
+	return row;
 }
 
 /* ---- the kernel's signal frame ---- */
@@ -226,10 +225,11 @@ static struct err *unwind_by_code(struct walk *w, struct native_frame *f,
 
 static struct err *unwind(struct walk *w, struct native_frame *f, const struct module *module)
 {
-	const struct cfi_row *row;
+	struct err *err = NULL;
 	bool done;
-	struct err *err = find_row(w->nt, w->s->mem, module, f->exact ? f->pc : f->pc - 1, &row);
-	if (!err)
+	uint64_t at = f->exact ? f->pc : f->pc - 1;
+	const struct cfi_row *row = find_row(w->nt, w->s->mem, module, at, &err);
+	if (row)
 		return unwind_by_row(w, f, row);
 	if (err->code != ERR_NOT_FOUND)
 		return err;
