@@ -77,6 +77,8 @@ FIELDS = [
     ("str.state", ["PyASCIIObject.state"]),
     ("str.ascii_size", ["PyASCIIObject.(sizeof)"]),
     ("str.compact_size", ["PyCompactUnicodeObject.(sizeof)"]),
+    ("str.wstr", ["PyASCIIObject.wstr"]),
+    ("str.wstr_length", ["PyCompactUnicodeObject.wstr_length"]),
     ("bytes.size", ["PyVarObject.ob_size"]),
     ("bytes.data", ["PyBytesObject.ob_sval"]),
     ("object.type", ["_object.ob_type"]),
@@ -179,6 +181,7 @@ VALUE_FIELDS = [
     ("dict.used", ["PyDictObject.ma_used"]),
     ("dict.keys", ["PyDictObject.ma_keys"]),
     ("dict.values", ["PyDictObject.ma_values"]),
+    ("keys.size", ["_dictkeysobject.dk_size"]),
     ("keys.log2_size", ["_dictkeysobject.dk_log2_size"]),
     ("keys.log2_index", ["_dictkeysobject.dk_log2_index_bytes"]),
     ("keys.kind", ["_dictkeysobject.dk_kind"]),
@@ -200,6 +203,7 @@ VALUE_FIELDS = [
     ("generator.size", ["PyGenObject.(sizeof)"]),
     ("generator.qualname", ["PyGenObject.gi_qualname"]),
     ("generator.state", ["PyGenObject.gi_frame_state"]),
+    ("generator.frame", ["PyGenObject.gi_frame"]),
     ("exception.args", ["PyBaseExceptionObject.args"]),
     ("slice.start", ["PySliceObject.start"]),
     ("range.start", ["rangeobject.start"]),
@@ -214,14 +218,20 @@ VALUE_FIELDS = [
     ("rlock.size", ["rlockobject.(sizeof)"]),
     ("rlock.owner", ["rlockobject.lock.thread", "rlockobject.rlock_owner"]),
     ("rlock.count", ["rlockobject.lock.level", "rlockobject.rlock_count"]),
-    ("frame.size", ["_PyInterpreterFrame.(sizeof)"]),
-    ("frame.localsplus", ["_PyInterpreterFrame.localsplus"]),
-    ("frame.globals", ["_PyInterpreterFrame.f_globals"]),
-    ("frame.builtins", ["_PyInterpreterFrame.f_builtins"]),
-    ("frame.locals", ["_PyInterpreterFrame.f_locals"]),
+    ("frame.size", ["_PyInterpreterFrame.(sizeof)", "_frame.(sizeof)"]),
+    ("frame.localsplus", ["_PyInterpreterFrame.localsplus", "_frame.f_localsplus"]),
+    ("frame.globals", ["_PyInterpreterFrame.f_globals", "_frame.f_globals"]),
+    ("frame.builtins", ["_PyInterpreterFrame.f_builtins", "_frame.f_builtins"]),
+    ("frame.locals", ["_PyInterpreterFrame.f_locals", "_frame.f_locals"]),
+    ("frame.state", ["_frame.f_state", "_frame.f_executing"]),
     ("code.size", ["PyCodeObject.(sizeof)"]),
     ("code.localsplusnames", ["PyCodeObject.co_localsplusnames"]),
     ("code.localspluskinds", ["PyCodeObject.co_localspluskinds"]),
+    ("code.flags", ["PyCodeObject.co_flags"]),
+    ("code.nlocals", ["PyCodeObject.co_nlocals"]),
+    ("code.varnames", ["PyCodeObject.co_varnames"]),
+    ("code.cellvars", ["PyCodeObject.co_cellvars"]),
+    ("code.freevars", ["PyCodeObject.co_freevars"]),
 ]
 
 VALUE_DEBUG = [
@@ -291,7 +301,20 @@ TASK_FIELDS = [
 # split: Include/internal/pycore_dict.h, struct _dictvalues.
 # odict_pairs: Objects/odictobject.c, odict_repr().
 # quote_escaped: Objects/bytearrayobject.c, bytearray_repr().
+# plain_names: Modules/_collectionsmodule.c, Objects/bytearrayobject.c, 3.6: their repr()
+#   has the name of the type itself, not of a class of it.
+# args_tuple: Objects/exceptions.c, 3.6: BaseException_repr() shows args as they are.
+# timedelta_parts: Modules/_datetimemodule.c, 3.6: delta_repr() names no parts.
+# namespace_sorted: Objects/namespaceobject.c, namespace_repr() (to 3.8).
+OLD = dict(attrs="PY_ATTRS_DICT", split="PY_SPLIT_PLAIN", odict_pairs="true",
+           quote_escaped="true")
 VALUE_FACTS = {
+    (3, 6): dict(OLD, gen_states="PY_GEN_FRAME", namespace_sorted="true", plain_names="true",
+                 args_tuple="true", timedelta_parts="true"),
+    (3, 7): dict(OLD, gen_states="PY_GEN_FRAME", namespace_sorted="true"),
+    (3, 8): dict(OLD, gen_states="PY_GEN_FRAME", namespace_sorted="true"),
+    (3, 9): dict(OLD, gen_states="PY_GEN_FRAME"),
+    (3, 10): dict(OLD, gen_states="PY_GEN_310"),
     (3, 11): dict(attrs="PY_ATTRS_PAIR", split="PY_SPLIT_BEFORE", gen_states="PY_GEN_311",
                   odict_pairs="true", quote_escaped="true"),
     (3, 12): dict(attrs="PY_ATTRS_TAGGED", split="PY_SPLIT_BEFORE", gen_states="PY_GEN_311",

@@ -2,7 +2,9 @@
 /*
  * CPython 3.11 to 3.15: every variable has a slot in the frame's localsplus, its
  * name in co_localsplusnames and its kind in co_localspluskinds
- * (Include/internal/pycore_code.h, CO_FAST_*).
+ * (Include/internal/pycore_code.h, CO_FAST_*).  To 3.10 the names are in three tuples,
+ * of locals, cells and free variables; their slots follow each other in that order
+ * (Objects/codeobject.c, Python/ceval.c).
  */
 #include "qxfer/python/locals.h"
 
@@ -17,6 +19,9 @@
 #define KIND_HIDDEN 0x10u
 #define KIND_CELL   0x40u
 #define KIND_FREE   0x80u
+
+/* co_flags: the function's variables have slots; what f_locals has is an old copy */
+#define CO_OPTIMIZED 0x0001u
 
 const char *py_local_kind_name(enum py_local_kind kind)
 {
@@ -142,15 +147,106 @@ static struct err *visit_slot(struct visitor *w, const struct py_frame *f, const
 	return NULL;
 }
 
+/* ---- to 3.10 ---- */
+
+struct names {
+	uint64_t items, n; /* of a tuple */
+};
+
+static struct err *open_names(struct py_values *v, uint64_t code, uint32_t offset,
+			      struct names *ret)
+{
+	uint64_t tuple;
+	struct err *err = val_word(v, code, offset, &tuple);
+	if (!err)
+		err = val_word(v, tuple, v->off->object.var_size, &ret->n);
+	if (!err && (ret->n > 1u << 20 || v->lay.tuple.items == PY_NONE))
+		err = err_new(ERR_BAD_DATA, "the code object at 0x%" PRIx64 " has no names", code);
+	ret->items = tuple + v->lay.tuple.items;
+	return err;
+}
+
+/* Names are interned, so one that is in both tuples is the same object. */
+static struct err *has_name(struct py_values *v, const struct names *in, uint64_t name, bool *ret)
+{
+	*ret = false;
+	for (uint64_t i = 0; !*ret && i < in->n && i < PY_LOCALS_MAX; i++) {
+		uint64_t other;
+		struct err *err = val_word(v, in->items + 8 * i, 0, &other);
+		if (err)
+			return err;
+		*ret = other == name;
+	}
+	return NULL;
+}
+
+/* The variables of one tuple, whose slots begin at @slots. */
+static struct err *visit_tuple(struct visitor *w, uint64_t slots, const struct names *names,
+			       enum py_local_kind kind, const struct names *cells)
+{
+	struct py_values *v = w->v;
+	for (uint64_t i = 0; i < names->n && i < PY_LOCALS_MAX; i++) {
+		uint64_t name, value;
+		bool moved = false;
+		v->reads = v->limits.reads;
+		struct err *err = val_word(v, names->items + 8 * i, 0, &name);
+		if (!err)
+			err = val_word(v, slots + 8 * i, 0, &value);
+		/* An argument that is a cell was moved there. */
+		if (!err && !value && kind == PY_LOCAL_LOCAL)
+			err = has_name(v, cells, name, &moved);
+		if (err)
+			return err;
+		if (!moved)
+			visit_one(w, name, kind, value);
+	}
+	return NULL;
+}
+
+static struct err *visit_tuples(struct visitor *w, const struct py_frame *f)
+{
+	struct py_values *v = w->v;
+	struct names locals = { 0 }, cells = { 0 }, frees = { 0 };
+	uint64_t code = f->code_addr, slots = f->addr + v->lay.frame.localsplus;
+	struct err *err = open_names(v, code, v->lay.code.varnames, &locals);
+	if (!err)
+		err = open_names(v, code, v->lay.code.cellvars, &cells);
+	if (!err)
+		err = open_names(v, code, v->lay.code.freevars, &frees);
+	if (!err)
+		err = visit_tuple(w, slots, &locals, PY_LOCAL_LOCAL, &cells);
+	slots += 8 * locals.n;
+	if (!err)
+		err = visit_tuple(w, slots, &cells, PY_LOCAL_CELL, NULL);
+	slots += 8 * cells.n;
+	return err ? err : visit_tuple(w, slots, &frees, PY_LOCAL_FREE, NULL);
+}
+
+/* ---- all of them ---- */
+
+static struct err *visit_fast(struct visitor *w, const struct py_frame *f)
+{
+	struct fast fast;
+	struct err *err = find_fast(w->v, f, &fast);
+	for (uint64_t i = 0; !err && i < fast.n && i < PY_LOCALS_MAX; i++)
+		err = visit_slot(w, f, &fast, i);
+	return err;
+}
+
 /* Of a class body or exec(): the dict, unless it is the globals. */
 static struct err *visit_names(struct visitor *w, const struct py_frame *f)
 {
 	struct py_values *v = w->v;
 	uint64_t globals, locals, key, value;
 	struct val_dict d;
+	uint32_t flags = 0;
 	struct err *err = val_word(v, f->addr, v->lay.frame.globals, &globals);
 	if (!err)
 		err = val_word(v, f->addr, v->lay.frame.locals, &locals);
+	if (!err && v->lay.code.flags != PY_NONE)
+		err = val_read(v, f->code_addr + v->lay.code.flags, &flags, sizeof(flags));
+	if (!err && flags & CO_OPTIMIZED)
+		return NULL;
 	if (err || !locals || locals == globals || !val_is(v, locals, "dict"))
 		return err;
 	err = val_dict_open(v, locals, &d);
@@ -169,13 +265,11 @@ struct err *py_locals_visit(struct py_values *v, const struct py_frame *f,
 			    void (*visit)(void *arg, const struct py_local *local), void *arg)
 {
 	struct visitor w = { .v = v, .visit = visit, .arg = arg };
-	struct fast fast;
 	if (f->corrupt || f->incomplete)
 		return NULL;
 	v->reads = v->limits.reads;
-	struct err *err = find_fast(v, f, &fast);
-	for (uint64_t i = 0; !err && i < fast.n && i < PY_LOCALS_MAX; i++)
-		err = visit_slot(&w, f, &fast, i);
+	bool tuples = v->off->lasti_unit != 0;
+	struct err *err = tuples ? visit_tuples(&w, f) : visit_fast(&w, f);
 	v->reads = v->limits.reads;
 	if (!err)
 		err = visit_names(&w, f);

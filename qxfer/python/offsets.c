@@ -79,6 +79,8 @@ static const struct limit {
 	{ 64, AT(str.state), true },
 	{ 128, AT(str.ascii_size), true },
 	{ 128, AT(str.compact_size), true },
+	{ 128, AT(str.wstr), false },
+	{ 128, AT(str.wstr_length), false },
 	{ 64, AT(bytes.size), true },
 	{ 128, AT(bytes.data), true },
 	{ 64, AT(object.type), true },

@@ -102,6 +102,7 @@ struct py_offsets {
 	} code;
 	struct {
 		uint32_t length, state, ascii_size, compact_size;
+		uint32_t wstr, wstr_length; /* to 3.11, of one that is not ready */
 	} str;
 	struct {
 		uint32_t size, data;

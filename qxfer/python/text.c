@@ -6,10 +6,11 @@
 /* A str longer than this is taken for garbage: no memory could hold it. */
 #define LENGTH_MAX (1ull << 40)
 
-/* struct PyASCIIObject.state from the kind's first bit on, the same bits in every build from 3.6 on. */
+/* struct PyASCIIObject.state from the kind's first bit on, in every build from 3.6 on. */
 #define STATE_KIND(s)	 ((s)&7)
 #define STATE_COMPACT(s) ((s) >> 3 & 1)
 #define STATE_ASCII(s)	 ((s) >> 4 & 1)
+#define STATE_READY(s)	 ((s) >> 5 & 1) /* to 3.11 */
 
 static bool is_plain(uint8_t c)
 {
@@ -156,8 +157,21 @@ static struct err *put_foreign_units(struct mem *m, uint64_t addr, size_t n, uns
 	return NULL;
 }
 
-struct err *py_text_str(struct mem *m, const struct py_offsets *off, uint64_t addr, size_t max,
-			struct buf *out)
+/* To 3.11: one that C code made of wchar_t's and nobody looked at yet. */
+static struct err *find_wide(struct mem *m, const struct py_offsets *off, uint64_t addr,
+			     struct py_units *ret)
+{
+	*ret = (struct py_units){ .kind = sizeof(uint32_t) };
+	struct err *err = mem_ptr(m, addr + off->str.wstr, &ret->data);
+	if (!err)
+		err = mem_ptr(m, addr + off->str.wstr_length, &ret->length);
+	if (!err && (!ret->data || ret->length > LENGTH_MAX))
+		err = err_new(ERR_BAD_DATA, "no str object at 0x%llx", (unsigned long long)addr);
+	return err;
+}
+
+struct err *py_text_find(struct mem *m, const struct py_offsets *off, uint64_t addr,
+			 struct py_units *ret)
 {
 	struct obj o;
 	struct err *err = obj_load(m, addr, off->str.ascii_size, &o);
@@ -167,6 +181,8 @@ struct err *py_text_str(struct mem *m, const struct py_offsets *off, uint64_t ad
 	uint32_t state = (uint32_t)obj_uint(&o, off->str.state, 4) >> (off->str_kind & 31);
 	unsigned int kind = STATE_KIND(state);
 	bool ascii = STATE_ASCII(state), compact = STATE_COMPACT(state);
+	if (!o.bad && !STATE_READY(state) && off->str.wstr != PY_NONE)
+		return find_wide(m, off, addr, ret);
 	if (o.bad || length > LENGTH_MAX || (kind != 1 && kind != 2 && kind != 4) ||
 	    (ascii && kind != 1))
 		return err_new(ERR_BAD_DATA, "no str object at 0x%llx", (unsigned long long)addr);
@@ -177,8 +193,18 @@ struct err *py_text_str(struct mem *m, const struct py_offsets *off, uint64_t ad
 		if (err)
 			return err;
 	}
-	err = put_foreign_units(m, data, length < max ? length : max, kind, out);
-	if (!err && length > max)
+	*ret = (struct py_units){ data, length, kind, ascii };
+	return NULL;
+}
+
+struct err *py_text_str(struct mem *m, const struct py_offsets *off, uint64_t addr, size_t max,
+			struct buf *out)
+{
+	struct py_units u;
+	struct err *err = py_text_find(m, off, addr, &u);
+	if (!err)
+		err = put_foreign_units(m, u.data, u.length < max ? u.length : max, u.kind, out);
+	if (!err && u.length > max)
 		buf_puts(out, "...");
 	return err;
 }

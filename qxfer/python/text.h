@@ -29,6 +29,16 @@ void py_text_put_bytes(struct buf *out, const uint8_t *bytes, size_t len);
 struct err *py_text_str(struct mem *m, const struct py_offsets *off, uint64_t addr, size_t max,
 			struct buf *out) MUST_CHECK;
 
+/* Where the characters of a str object are. */
+struct py_units {
+	uint64_t data, length; /* length: in characters */
+	unsigned int kind;     /* bytes of each: 1, 2 or 4 */
+	bool ascii;
+};
+
+struct err *py_text_find(struct mem *m, const struct py_offsets *off, uint64_t addr,
+			 struct py_units *ret) MUST_CHECK;
+
 /* Appends the NUL-terminated string at @addr, at most @max bytes of it. */
 struct err *py_text_cstr(struct mem *m, uint64_t addr, size_t max, struct buf *out) MUST_CHECK;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Dicts, with keys of their own or shared, in the order in which they iterate.
- * Objects/dictobject.c, Include/internal/pycore_dict.h, 3.11 to 3.15.
+ * Objects/dictobject.c, Objects/dict-common.h (to 3.10), Include/internal/pycore_dict.h
+ * (3.11 to 3.15).
  */
 #include "qxfer/python/values_priv.h"
 
@@ -19,6 +20,22 @@ static struct err *bad_dict(uint64_t addr)
 	return err_new(ERR_BAD_DATA, "no dict keys at 0x%" PRIx64, addr);
 }
 
+/* To 3.10: a table of any power of two with indices as narrow as will do. */
+static struct err *open_keys_by_size(struct py_values *v, struct obj *o, struct val_dict *d)
+{
+	uint64_t size = obj_uint(o, v->lay.keys.size, 8);
+	unsigned int width = size <= 0xff ? 1 : size <= 0xffff ? 2 : size <= UINT32_MAX ? 4 : 8;
+	*d = (struct val_dict){
+		.keys = o->addr,
+		.n = obj_uint(o, v->lay.keys.nentries, 8),
+		.entries = o->addr + v->lay.keys.indices + size * width,
+		.entry_size = 24,
+	};
+	if (o->bad || !size || size & (size - 1) || size > 1ull << LOG2_MAX || d->n > size)
+		return bad_dict(o->addr);
+	return NULL;
+}
+
 static struct err *open_keys(struct py_values *v, uint64_t keys, struct val_dict *d)
 {
 	struct obj o;
@@ -29,6 +46,8 @@ static struct err *open_keys(struct py_values *v, uint64_t keys, struct val_dict
 	struct err *err = val_load(v, keys, v->lay.keys.indices, &o);
 	if (err)
 		return err;
+	if (v->lay.keys.size != PY_NONE)
+		return open_keys_by_size(v, &o, d);
 	unsigned int size = (unsigned int)obj_uint(&o, v->lay.keys.log2_size, 1);
 	unsigned int index = (unsigned int)obj_uint(&o, v->lay.keys.log2_index, 1);
 	unsigned int kind = (unsigned int)obj_uint(&o, v->lay.keys.kind, 1);
@@ -48,6 +67,13 @@ static struct err *open_keys(struct py_values *v, uint64_t keys, struct val_dict
 static struct err *read_order(struct py_values *v, struct val_dict *d)
 {
 	uint8_t head[4];
+	if (v->lay.split == PY_SPLIT_PLAIN) { /* the others have NULL for a value */
+		if (d->n > SHARED_MAX)
+			return bad_dict(d->keys);
+		for (uint64_t i = 0; i < d->n; i++)
+			d->order[i] = (uint8_t)i;
+		return NULL;
+	}
 	bool before = v->lay.split == PY_SPLIT_BEFORE;
 	struct err *err = val_read(v, d->values - (before ? 4 : 0), head, sizeof(head));
 	if (err)

@@ -11,24 +11,35 @@
 
 /* struct _dictvalues, the values of a dict that shares its keys. */
 enum py_split {
+	PY_SPLIT_PLAIN,	 /* to 3.10: nothing but the values, in the order of the keys */
 	PY_SPLIT_BEFORE, /* 3.11, 3.12: size and order in bytes before the values */
 	PY_SPLIT_HEADER, /* 3.13 on: a header before, the order behind them */
 };
 
 /* Numbering of a generator's states, enum _framestate. */
-enum py_gen_states { PY_GEN_311, PY_GEN_313, PY_GEN_315 };
+enum py_gen_states {
+	PY_GEN_FRAME, /* to 3.9: by its frame, which says whether it runs */
+	PY_GEN_310,   /* in its frame */
+	PY_GEN_311,
+	PY_GEN_313,
+	PY_GEN_315,
+};
 
 /* All offsets and sizes in bytes; PY_NONE: there is no such field, or it is not known. */
 struct py_layout {
 	uint32_t version_hex;
-	uint8_t build;	     /* enum py_build */
-	uint8_t attrs;	     /* enum py_attrs */
-	uint8_t split;	     /* enum py_split */
-	uint8_t gen_states;  /* enum py_gen_states */
-	uint8_t locked_mask; /* of the byte at lock.locked */
-	bool rlock_beyond;   /* rlock.count does not count the first time */
-	bool quote_escaped;  /* repr of a bytearray always escapes ' (to 3.14) */
-	bool odict_pairs;    /* repr of an OrderedDict is a list of pairs (to 3.11) */
+	uint8_t build;	       /* enum py_build */
+	uint8_t attrs;	       /* enum py_attrs */
+	uint8_t split;	       /* enum py_split */
+	uint8_t gen_states;    /* enum py_gen_states */
+	uint8_t locked_mask;   /* of the byte at lock.locked */
+	bool rlock_beyond;     /* rlock.count does not count the first time */
+	bool quote_escaped;    /* repr of a bytearray always escapes ' (to 3.14) */
+	bool odict_pairs;      /* repr of an OrderedDict is a list of pairs (to 3.11) */
+	bool namespace_sorted; /* repr of a SimpleNamespace is by name (to 3.8) */
+	bool plain_names;      /* repr of a deque's class has the name of its base (3.6) */
+	bool args_tuple;       /* repr of an exception has a tuple's comma (3.6) */
+	bool timedelta_parts;  /* repr of a timedelta is three numbers (3.6) */
 
 	struct {
 		uint32_t size, basicsize, itemsize, repr, flags, iter, members, base, dict;
@@ -55,6 +66,7 @@ struct py_layout {
 	} dict;
 	struct {
 		uint32_t log2_size, log2_index, kind, nentries, indices;
+		uint32_t size; /* to 3.10, in entries: says how wide the indices are */
 	} keys;
 	struct {
 		uint32_t size, used, mask, table;
@@ -76,6 +88,7 @@ struct py_layout {
 	} cell;
 	struct {
 		uint32_t size, qualname, state;
+		uint32_t frame; /* to 3.10 */
 	} generator;
 	struct {
 		uint32_t args;
@@ -103,9 +116,11 @@ struct py_layout {
 	} rlock;
 	struct {
 		uint32_t size, localsplus, globals, builtins, locals;
+		uint32_t state; /* to 3.10 */
 	} frame;
 	struct {
-		uint32_t size, localsplusnames, localspluskinds;
+		uint32_t size, localsplusnames, localspluskinds, flags;
+		uint32_t nlocals, varnames, cellvars, freevars; /* the last three to 3.10 */
 	} code;
 };
 

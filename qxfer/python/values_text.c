@@ -14,10 +14,6 @@
 #define LENGTH_MAX (1ull << 40)
 #define NAMES_MAX  1024u
 
-/* As in text.c. */
-#define STATE_KIND(s)	 ((s) >> 2 & 7)
-#define STATE_COMPACT(s) ((s) >> 5 & 1)
-#define STATE_ASCII(s)	 ((s) >> 6 & 1)
 
 struct units {
 	uint8_t *data;
@@ -28,18 +24,17 @@ struct units {
 
 static struct err *find_units(struct py_values *v, uint64_t addr, struct units *u, uint64_t *data)
 {
-	struct obj o;
-	struct err *err = val_load(v, addr, v->off->str.ascii_size, &o);
+	struct py_units found;
+	if (!v->reads)
+		return err_new(ERR_BAD_DATA, "more reads than are allowed for one value");
+	v->reads--;
+	struct err *err = py_text_find(v->mem, v->off, addr, &found);
 	if (err)
 		return err;
-	uint32_t state = (uint32_t)obj_uint(&o, v->off->str.state, 4);
-	u->length = obj_uint(&o, v->off->str.length, 8);
-	u->kind = STATE_KIND(state);
-	if (o.bad || u->length > LENGTH_MAX || (u->kind != 1 && u->kind != 2 && u->kind != 4) ||
-	    (STATE_ASCII(state) && u->kind != 1))
-		return err_new(ERR_BAD_DATA, "no str object at 0x%" PRIx64, addr);
-	*data = addr + (STATE_ASCII(state) ? v->off->str.ascii_size : v->off->str.compact_size);
-	return STATE_COMPACT(state) ? NULL : val_word(v, addr, v->off->str.compact_size, data);
+	*data = found.data;
+	u->length = found.length;
+	u->kind = found.kind;
+	return NULL;
 }
 
 /* Reads at most @max characters from @first on; u->data is to be freed. */
@@ -175,18 +170,21 @@ static bool is_utf8(struct py_values *v, uint64_t addr, const char *text)
 bool val_str_is(struct py_values *v, uint64_t addr, const char *text)
 {
 	struct obj o;
-	size_t len = strlen(text), head = v->off->str.ascii_size;
+	struct py_units u;
+	size_t len = strlen(text);
 	if (addr && addr % 8 == 0 && !is_ascii(text))
 		return is_utf8(v, addr, text);
-	if (!addr || addr % 8 || head + len > sizeof(o.data))
+	if (!addr || addr % 8 || len > sizeof(o.data))
 		return false;
-	struct err *err = val_load(v, addr, head, &o);
-	bool same = !err && obj_uint(&o, v->off->str.length, 8) == len;
+	if (!v->reads)
+		return false;
+	v->reads--;
+	struct err *err = py_text_find(v->mem, v->off, addr, &u);
+	bool same = !err && u.ascii && u.length == len;
 	err_drop(err);
-	uint32_t state = same ? (uint32_t)obj_uint(&o, v->off->str.state, 4) : 0;
-	if (!same || !STATE_ASCII(state) || !STATE_COMPACT(state))
+	if (!same)
 		return false;
-	err = val_load(v, addr + head, len, &o);
+	err = val_load(v, u.data, len, &o);
 	same = !err && memcmp(o.data, text, len) == 0;
 	err_drop(err);
 	return same;
