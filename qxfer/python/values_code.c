@@ -256,7 +256,7 @@ struct err *val_show_exception(struct py_values *v, uint64_t addr, const struct 
 	if (err)
 		return err;
 	buf_puts(v->out, t->name);
-	if (n != 1) {
+	if (n != 1 || v->lay.args_tuple) {
 		val_put(v, args);
 		return NULL;
 	}
@@ -376,6 +376,10 @@ static const char *state_name(const struct py_values *v, int state)
 		int first;
 		const char *name[8];
 	} states[] = {
+		[PY_GEN_FRAME] = { 0, { "created", "suspended", "running", "finished" } },
+		[PY_GEN_310] = { -2,
+				 { "created", "suspended", "running", "finished", "finished",
+				   "finished", "finished" } },
 		[PY_GEN_311] = { -2,
 				 { "created", "suspended", "running", "finished", NULL, NULL,
 				   "finished" } },
@@ -391,12 +395,38 @@ static const char *state_name(const struct py_values *v, int state)
 	return name ? name : "in an unknown state";
 }
 
+/* To 3.10: of a generator that is done the frame is gone. */
+static struct err *read_frame_state(struct py_values *v, uint64_t addr, int8_t *ret)
+{
+	uint64_t frame;
+	int32_t lasti = 0;
+	bool by_frame = v->lay.gen_states == PY_GEN_FRAME;
+	struct err *err = val_word(v, addr, v->lay.generator.frame, &frame);
+	*ret = by_frame ? 3 : 1;
+	if (err || !frame)
+		return err;
+	if (!by_frame)
+		return val_read(v, frame + v->lay.frame.state, ret, sizeof(*ret));
+	err = val_read(v, addr + v->lay.generator.state, ret, sizeof(*ret));
+	if (!err)
+		err = val_read(v, frame + v->off->frame.instr, &lasti, sizeof(lasti));
+	*ret = (int8_t)(*ret ? 2 : lasti >= 0);
+	return err;
+}
+
+static struct err *read_state(struct py_values *v, uint64_t addr, int8_t *ret)
+{
+	if (v->lay.generator.frame != PY_NONE)
+		return read_frame_state(v, addr, ret);
+	return val_read(v, addr + v->lay.generator.state, ret, sizeof(*ret));
+}
+
 struct err *val_show_generator(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
 	int8_t state;
-	if (v->lay.generator.state == PY_NONE)
+	if (v->lay.generator.state == PY_NONE && v->lay.generator.frame == PY_NONE)
 		return val_put_opaque(v, addr, t);
-	struct err *err = val_read(v, addr + v->lay.generator.state, &state, sizeof(state));
+	struct err *err = read_state(v, addr, &state);
 	if (err)
 		return err;
 	buf_puts(v->out, "<");

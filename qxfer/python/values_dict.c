@@ -215,7 +215,7 @@ struct err *val_show_defaultdict(struct py_values *v, uint64_t addr, const struc
 	struct err *err = val_word(v, addr, v->lay.defaultdict.factory, &factory);
 	if (err)
 		return err;
-	buf_puts(v->out, t->name);
+	buf_puts(v->out, v->lay.plain_names ? "defaultdict" : t->name);
 	buf_puts(v->out, "(");
 	if (factory)
 		val_put(v, factory);
@@ -336,6 +336,8 @@ struct err *val_show_namespace(struct py_values *v, uint64_t addr, const struct 
 		return err;
 	buf_puts(v->out, t->exact ? "namespace" : t->name);
 	buf_puts(v->out, "(");
+	if (v->lay.namespace_sorted)
+		return val_put_sorted(v, &d);
 	for (size_t i = 0;; i++) {
 		err = val_dict_next(v, &d, &key, &value);
 		if (err)

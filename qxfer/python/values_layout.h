@@ -18,7 +18,7 @@ enum py_split {
 
 /* Numbering of a generator's states, enum _framestate. */
 enum py_gen_states {
-	PY_GEN_FRAME, /* to 3.9: by its frame, which says whether it runs */
+	PY_GEN_FRAME, /* to 3.9: by its frame, and whether it runs */
 	PY_GEN_310,   /* in its frame */
 	PY_GEN_311,
 	PY_GEN_313,
@@ -75,7 +75,7 @@ struct py_layout {
 		uint32_t dict;
 	} module;
 	struct {
-		uint32_t qualname, code, closure;
+		uint32_t qualname, code, globals, closure;
 	} function;
 	struct {
 		uint32_t func, self;
@@ -116,7 +116,7 @@ struct py_layout {
 	} rlock;
 	struct {
 		uint32_t size, localsplus, globals, builtins, locals;
-		uint32_t state; /* to 3.10 */
+		uint32_t state; /* 3.10 */
 	} frame;
 	struct {
 		uint32_t size, localsplusnames, localspluskinds, flags;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Decimal and datetime's types, as their C modules keep them.  The structures are
- * the same in 3.11 to 3.15: Modules/_decimal/_decimal.c (PyDecObject, mpd_t),
+ * the same in 3.6 to 3.15: Modules/_decimal/_decimal.c (PyDecObject, mpd_t),
  * Include/datetime.h.
  */
 #include "qxfer/python/values_priv.h"
@@ -173,6 +173,17 @@ struct err *val_show_datetime(struct py_values *v, uint64_t addr, const struct p
 	return put_zone(v, addr + 40, b[0], b[11]);
 }
 
+/* 3.6: as many of the three as it takes. */
+static void put_parts(struct py_values *v, const int32_t part[3])
+{
+	buf_printf(v->out, "(%" PRId32, part[0]);
+	if (part[1] || part[2])
+		buf_printf(v->out, ", %" PRId32, part[1]);
+	if (part[2])
+		buf_printf(v->out, ", %" PRId32, part[2]);
+	buf_puts(v->out, ")");
+}
+
 struct err *val_show_timedelta(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
 	static const char *const names[] = { "days", "seconds", "microseconds" };
@@ -182,6 +193,10 @@ struct err *val_show_timedelta(struct py_values *v, uint64_t addr, const struct 
 	if (err)
 		return err;
 	put_name(v, t);
+	if (v->lay.timedelta_parts) {
+		put_parts(v, part);
+		return NULL;
+	}
 	buf_puts(v->out, "(");
 	for (int i = 0; i < 3; i++) {
 		if (!part[i])

@@ -209,6 +209,19 @@ struct err *val_put_text_of(struct py_values *v, uint64_t addr) MUST_CHECK;
 struct err *val_lock_state(struct py_values *v, uint64_t addr, const struct py_type *t,
 			   bool *ret) MUST_CHECK;
 
+/* ---- values_old.c ---- */
+
+/*
+ * Whether the function @func, to 3.10, is the one that later says @qualname of itself;
+ * where its file ends as it should.
+ */
+bool val_old_function_is(struct py_values *v, uint64_t func, uint64_t code, const char *qualname);
+/* The items of a namespace by name, and the parenthesis behind them. */
+struct err *val_put_sorted(struct py_values *v, struct val_dict *d) MUST_CHECK;
+/* "A|B" for the members of a Flag without a name of its own. */
+struct err *val_put_old_flags(struct py_values *v, const struct py_type *t,
+			      uint64_t value) MUST_CHECK;
+
 /* ---- values_recipes.c ---- */
 
 /* How the Python-coded repr() of a class goes, if it is known; *cycle as in val_kind. */

@@ -184,6 +184,9 @@ static struct err *put_enum(struct py_values *v, uint64_t addr, const struct py_
 	if (!val_is(v, name, "NoneType")) {
 		buf_puts(v->out, ".");
 		err = val_put_str(v, name);
+	} else if (v->off->code.qualname == PY_NONE) {
+		buf_puts(v->out, ".");
+		err = val_put_old_flags(v, t, value);
 	}
 	buf_puts(v->out, ": ");
 	val_put(v, value);
@@ -226,6 +229,7 @@ static const struct recipe {
 	const char *cycle; /* as in val_kind */
 } recipes[] = {
 	{ "/collections/__init__.py", "namedtuple.<locals>.__repr__", { 0 }, show_namedtuple, "" },
+	{ "<string>", "namedtuple.<locals>.__repr__", { 0 }, show_namedtuple, "" }, /* 3.6 */
 	{ "/collections/__init__.py", "Counter.__repr__", { "most_common" }, val_show_counter, "" },
 	{ "/collections/__init__.py", "UserDict.__repr__", { 0 }, val_show_user_data, "" },
 	{ "/collections/__init__.py", "UserList.__repr__", { 0 }, val_show_user_data, "" },
@@ -233,6 +237,7 @@ static const struct recipe {
 	{ "/enum.py", "Enum.__repr__", { 0 }, show_enum, "" },
 	{ "/enum.py", "Flag.__repr__", { 0 }, show_enum, "" },
 	{ "/enum.py", "EnumType.__repr__", { 0 }, show_enum_class, "" },
+	{ "/enum.py", "EnumMeta.__repr__", { 0 }, show_enum_class, "" }, /* to 3.10 */
 	{ "/uuid.py", "UUID.__repr__", { "__str__" }, val_show_uuid, "" },
 	{ "/fractions.py", "Fraction.__repr__", { 0 }, val_show_fraction, "" },
 	{ "/ipaddress.py", "_BaseAddress.__repr__", { "__str__" }, val_show_address, "" },
@@ -277,7 +282,8 @@ static struct err *find_recipe(struct py_values *v, uint64_t func, const struct 
 			       size_t n, const struct recipe **ret)
 {
 	_cleanup_buf_ struct buf file = { 0 };
-	uint64_t code, text;
+	uint64_t code, text = 0;
+	bool old = v->off->code.qualname == PY_NONE;
 	*ret = NULL;
 	if (!val_is(v, func, "function"))
 		return NULL;
@@ -286,14 +292,15 @@ static struct err *find_recipe(struct py_values *v, uint64_t func, const struct 
 		err = val_word(v, code, v->off->code.filename, &text);
 	if (!err)
 		err = py_text_str(v->mem, v->off, text, TEXT_MAX, &file);
-	if (!err)
+	if (!err && !old)
 		err = val_word(v, code, v->off->code.qualname, &text);
 	if (err)
 		return err;
 	for (size_t i = 0; i < n; i++) {
 		size_t len = strlen(rows[i].file);
 		if (file.len >= len && !memcmp(file.data + file.len - len, rows[i].file, len) &&
-		    val_str_is(v, text, rows[i].qualname))
+		    (old ? val_old_function_is(v, func, code, rows[i].qualname)
+			 : val_str_is(v, text, rows[i].qualname)))
 			*ret = &rows[i];
 	}
 	return NULL;

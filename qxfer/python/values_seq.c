@@ -162,7 +162,7 @@ struct err *val_show_deque(struct py_values *v, uint64_t addr, const struct py_t
 		return err;
 	if (index > BLOCKLEN)
 		return err_new(ERR_BAD_DATA, "no deque at 0x%" PRIx64, addr);
-	buf_puts(v->out, t->name);
+	buf_puts(v->out, v->lay.plain_names ? "deque" : t->name);
 	buf_puts(v->out, "([");
 	err = put_blocks(v, block, index, n);
 	buf_puts(v->out, "]");

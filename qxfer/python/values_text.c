@@ -240,7 +240,7 @@ struct err *val_show_bytearray(struct py_values *v, uint64_t addr, const struct 
 		err = val_word(v, addr, v->lay.bytearray.start, &start);
 	if (err)
 		return err;
-	buf_puts(v->out, t->name);
+	buf_puts(v->out, v->lay.plain_names ? "bytearray" : t->name);
 	buf_puts(v->out, "(");
 	err = put_bytes(v, start, len, TEXT_BYTEARRAY);
 	buf_puts(v->out, ")");

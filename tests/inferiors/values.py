@@ -7,7 +7,6 @@ import array
 import asyncio
 import collections
 import collections.abc
-import dataclasses
 import datetime
 import decimal
 import enum
@@ -24,6 +23,11 @@ import time
 import types
 import uuid
 import weakref
+
+try:
+    import dataclasses
+except ImportError:  # 3.6
+    dataclasses = None
 
 Point = collections.namedtuple("Point", "x y")
 Empty = collections.namedtuple("Empty", "")
@@ -51,23 +55,28 @@ class Mode(enum.IntFlag):
     B = 2
 
 
-@dataclasses.dataclass
-class Job:
-    id: int
-    name: str = "x"
-    hidden: int = dataclasses.field(default=7, repr=False)
-    tags: list = dataclasses.field(default_factory=list)
+if dataclasses:
+    @dataclasses.dataclass
+    class Job:
+        id: int
+        name: str = "x"
+        hidden: int = dataclasses.field(default=7, repr=False)
+        tags: list = dataclasses.field(default_factory=list)
 
+    @dataclasses.dataclass(order=True)
+    class Inner(Job):
+        more: float = 1.5
 
-@dataclasses.dataclass(order=True)
-class Inner(Job):
-    more: float = 1.5
+    @dataclasses.dataclass(**({"slots": True} if sys.version_info >= (3, 10) else {}))
+    class Slotted:
+        a: int
+        b: str
+else:
+    class Job(list):
+        def __init__(self, *args, tags=()):
+            super().__init__(args)
 
-
-@dataclasses.dataclass(slots=True)
-class Slotted:
-    a: int
-    b: str
+    Inner = Slotted = Job
 
 
 class SubJob(Job):
@@ -311,7 +320,7 @@ def main(out):
     k_os, k_sys, k_self, k_json = os, sys, sys.modules["__main__"], json
     k_newmod = types.ModuleType("fresh")
     k_code, k_cell = generate.__code__, closure.__closure__[0]
-    k_emptycell = types.CellType()
+    k_emptycell = types.CellType() if hasattr(types, "CellType") else None
     x_value, x_key, x_none = ValueError("bad"), KeyError("k"), RuntimeError()
     x_two, x_os = Exception(1, "a"), FileNotFoundError(2, "No such file", "/x")
     x_own, x_stop = Trouble("own"), StopIteration(3)

@@ -149,9 +149,9 @@ def main():
     parser.add_argument("-k", default="", help="only interpreters whose label has this")
     parser.add_argument("-v", action="store_true", help="say what differs by design")
     args = parser.parse_args()
-    tools = [t for t in zoo.recent() if args.k in t.label]
+    tools = [t for t in zoo.pythons() if args.k in t.label]
     if not tools:
-        print("no interpreter of 3.11 to 3.15 here", file=sys.stderr)
+        print("no interpreter of 3.6 to 3.15 here", file=sys.stderr)
         return 77
     good = [check(args.walk, tool, args.v) for tool in tools]
     print("# values: %d passed, %d failed, 0 skipped" % (sum(good), len(good) - sum(good)))
