@@ -192,6 +192,7 @@ VALUE_FIELDS = [
     ("set.mask", ["PySetObject.mask"]),
     ("set.table", ["PySetObject.table"]),
     ("module.dict", ["PyModuleObject.md_dict"]),
+    ("function.name", ["PyFunctionObject.func_name"]),
     ("function.qualname", ["PyFunctionObject.func_qualname"]),
     ("function.code", ["PyFunctionObject.func_code"]),
     ("function.globals", ["PyFunctionObject.func_globals"]),

@@ -25,7 +25,8 @@ const struct py_offsets py_offsets_table[] = {
 			.raising_traceback = 96, .handled = 112, .handled_traceback = 120,
 			.exc_info = PY_NONE, .datastack_chunk = PY_NONE,
 			.datastack_top = PY_NONE, .frame = 24 },
-		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE },
+		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE
+			},
 		.exc_item = { .value = PY_NONE, .previous = PY_NONE },
 		.frame = { .size = 384, .code = 32, .previous = 24, .instr = 120,
 			.generator = 112, .owner = PY_NONE, .is_entry = PY_NONE, .tlbc_index = PY_NONE },
@@ -60,7 +61,8 @@ const struct py_offsets py_offsets_table[] = {
 			.raising_traceback = 104, .handled = PY_NONE,
 			.handled_traceback = PY_NONE, .exc_info = 144,
 			.datastack_chunk = PY_NONE, .datastack_top = PY_NONE, .frame = 24 },
-		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE },
+		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE
+			},
 		.exc_item = { .value = 8, .previous = 24 },
 		.frame = { .size = 368, .code = 32, .previous = 24, .instr = 104,
 			.generator = 96, .owner = PY_NONE, .is_entry = PY_NONE, .tlbc_index = PY_NONE },
@@ -95,7 +97,8 @@ const struct py_offsets py_offsets_table[] = {
 			.raising_traceback = 104, .handled = PY_NONE,
 			.handled_traceback = PY_NONE, .exc_info = 144,
 			.datastack_chunk = PY_NONE, .datastack_top = PY_NONE, .frame = 24 },
-		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE },
+		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE
+			},
 		.exc_item = { .value = 8, .previous = 24 },
 		.frame = { .size = 368, .code = 32, .previous = 24, .instr = 104,
 			.generator = 96, .owner = PY_NONE, .is_entry = PY_NONE, .tlbc_index = PY_NONE },
@@ -130,7 +133,8 @@ const struct py_offsets py_offsets_table[] = {
 			.raising_traceback = 104, .handled = PY_NONE,
 			.handled_traceback = PY_NONE, .exc_info = 144,
 			.datastack_chunk = PY_NONE, .datastack_top = PY_NONE, .frame = 24 },
-		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE },
+		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE
+			},
 		.exc_item = { .value = 8, .previous = 24 },
 		.frame = { .size = 368, .code = 32, .previous = 24, .instr = 104,
 			.generator = 96, .owner = PY_NONE, .is_entry = PY_NONE, .tlbc_index = PY_NONE },
@@ -270,7 +274,8 @@ const struct py_offsets py_offsets_table[] = {
 			.raising_traceback = PY_NONE, .handled = PY_NONE,
 			.handled_traceback = PY_NONE, .exc_info = 120, .datastack_chunk = 232,
 			.datastack_top = 240, .frame = 72 },
-		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE },
+		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE
+			},
 		.exc_item = { .value = 0, .previous = 8 },
 		.frame = { .size = 80, .code = 0, .previous = 8, .instr = 56,
 			.generator = PY_NONE, .owner = 70, .is_entry = PY_NONE, .tlbc_index = PY_NONE },
@@ -379,7 +384,8 @@ const struct py_offsets py_offsets_table[] = {
 			.raising_traceback = PY_NONE, .handled = PY_NONE,
 			.handled_traceback = PY_NONE, .exc_info = 120, .datastack_chunk = 232,
 			.datastack_top = 240, .frame = 72 },
-		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE },
+		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE
+			},
 		.exc_item = { .value = 0, .previous = 8 },
 		.frame = { .size = 80, .code = 0, .previous = 8, .instr = 56,
 			.generator = PY_NONE, .owner = 70, .is_entry = PY_NONE, .tlbc_index = PY_NONE },
@@ -451,7 +457,8 @@ const struct py_offsets py_offsets_table[] = {
 			.raising_traceback = PY_NONE, .handled = PY_NONE,
 			.handled_traceback = PY_NONE, .exc_info = 120, .datastack_chunk = 232,
 			.datastack_top = 240, .frame = 72 },
-		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE },
+		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE
+			},
 		.exc_item = { .value = 0, .previous = 8 },
 		.frame = { .size = 88, .code = 0, .previous = 8, .instr = 56,
 			.generator = PY_NONE, .owner = 74, .is_entry = PY_NONE, .tlbc_index = PY_NONE },
@@ -523,7 +530,8 @@ const struct py_offsets py_offsets_table[] = {
 			.raising_traceback = PY_NONE, .handled = PY_NONE,
 			.handled_traceback = PY_NONE, .exc_info = 144, .datastack_chunk = 256,
 			.datastack_top = 264, .frame = 72 },
-		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE },
+		.cframe = { .innermost = PY_NONE, .current_frame = PY_NONE, .previous = PY_NONE
+			},
 		.exc_item = { .value = 0, .previous = 8 },
 		.frame = { .size = 88, .code = 0, .previous = 8, .instr = 56,
 			.generator = PY_NONE, .owner = 74, .is_entry = PY_NONE, .tlbc_index = PY_NONE },

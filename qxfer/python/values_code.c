@@ -183,6 +183,27 @@ static bool put_known_module(struct py_values *v, const struct module *m)
 	return true;
 }
 
+/* To 3.11 the loader says that, where the spec does not (sys, to 3.8). */
+static bool put_built_in(struct py_values *v, const struct module *m, uint64_t loader)
+{
+	static const char *const loaders[][2] = { { "BuiltinImporter", "built-in" },
+						  { "FrozenImporter", "frozen" } };
+	const struct py_type *self = NULL;
+	if (!m->name || !loader || !val_is(v, loader, "type"))
+		return false;
+	struct err *err = val_type(v, loader, &self);
+	err_drop(err);
+	for (size_t i = 0; !err && i < 2; i++) {
+		if (strcmp(self->name, loaders[i][0]) != 0)
+			continue;
+		buf_puts(v->out, "<module ");
+		val_put(v, m->name);
+		buf_printf(v->out, " (%s)>", loaders[i][1]);
+		return true;
+	}
+	return false;
+}
+
 struct err *val_show_module(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
 	struct module m = { 0 };
@@ -191,7 +212,7 @@ struct err *val_show_module(struct py_values *v, uint64_t addr, const struct py_
 	if (err || put_known_module(v, &m))
 		return err;
 	err = val_dict_find(v, m.dict, "__loader__", &loader);
-	if (err)
+	if (err || put_built_in(v, &m, loader))
 		return err;
 	buf_puts(v->out, "<module ");
 	if (m.name)

@@ -222,11 +222,7 @@ static struct err *put_referent_name(struct py_values *v, uint64_t obj, const st
 	struct err *err = NULL;
 	*known = true;
 	if (val_is(v, obj, "function")) {
-		*known = PY_MINOR(v->off->version_hex) >= 0x030b;
-		if (!*known)
-			return NULL;
-		/* From 3.11 on func_name stands before func_qualname. */
-		err = val_word(v, obj - 8, v->lay.function.qualname, &name);
+		err = val_word(v, obj, v->lay.function.name, &name);
 	} else if (t->flags & TYPE_TYPE || (t->kind && strcmp(t->kind->name, "type") == 0)) {
 		const struct py_type *self;
 		err = val_type(v, obj, &self);

@@ -337,7 +337,7 @@ struct err *val_show_namespace(struct py_values *v, uint64_t addr, const struct 
 	buf_puts(v->out, t->exact ? "namespace" : t->name);
 	buf_puts(v->out, "(");
 	if (v->lay.namespace_sorted)
-		return val_put_sorted(v, &d);
+		return val_put_sorted(v, &d, NULL);
 	for (size_t i = 0;; i++) {
 		err = val_dict_next(v, &d, &key, &value);
 		if (err)

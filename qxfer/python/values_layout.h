@@ -75,7 +75,7 @@ struct py_layout {
 		uint32_t dict;
 	} module;
 	struct {
-		uint32_t qualname, code, globals, closure;
+		uint32_t name, qualname, code, globals, closure;
 	} function;
 	struct {
 		uint32_t func, self;

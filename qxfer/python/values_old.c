@@ -69,7 +69,7 @@ bool val_old_function_is(struct py_values *v, uint64_t func, uint64_t code, cons
 /* ---- Flag.__repr__(), enum._decompose() ---- */
 
 struct flags {
-	uint64_t name[FLAGS_MAX];
+	uint64_t name[FLAGS_MAX]; /* 0: it has none */
 	int64_t value[FLAGS_MAX];
 	size_t n;
 };
@@ -98,9 +98,13 @@ static struct err *take_member(struct py_values *v, uint64_t member, int64_t of,
 		err = val_need_attr(v, member, t, "_name_", &name);
 	if (!err && f->n == FLAGS_MAX)
 		err = err_new(ERR_NOT_FOUND, "a Flag of many names");
-	if (!err && !val_is(v, name, "NoneType"))
+	if (err)
+		return err;
+	if (!val_is(v, name, "NoneType"))
 		add_flag(f, name, value);
-	return err;
+	else if (!(value & (value - 1)))
+		add_flag(f, 0, value);
+	return NULL;
 }
 
 static struct err *find_flags(struct py_values *v, const struct py_type *t, int64_t of,
@@ -122,18 +126,29 @@ static struct err *find_flags(struct py_values *v, const struct py_type *t, int6
 	return err;
 }
 
+/* Bits without a name are shown from 3.10 on only where no member has them. */
+static bool is_sum(const struct flags *f, int64_t of)
+{
+	int64_t named = 0, all = 0;
+	for (size_t i = 0; i < f->n; i++) {
+		all |= f->value[i];
+		named |= f->name[i] ? f->value[i] : 0;
+	}
+	for (size_t i = 0; i < f->n; i++)
+		if (!f->name[i] && f->value[i] & named)
+			return false;
+	return all == of;
+}
+
 struct err *val_put_old_flags(struct py_values *v, const struct py_type *t, uint64_t value)
 {
 	struct flags f = { .n = 0 };
-	int64_t of, rest;
+	int64_t of;
 	if (!val_int(v, value, &of) || of < 0)
 		return err_new(ERR_NOT_FOUND, "a Flag's value that is no number");
 	struct err *err = find_flags(v, t, of, &f);
-	rest = of;
-	for (size_t i = 0; i < f.n; i++)
-		rest &= ~f.value[i];
-	if (!err && rest)
-		err = err_new(ERR_NOT_FOUND, "a Flag with bits that have no name");
+	if (!err && !is_sum(&f, of))
+		err = err_new(ERR_NOT_FOUND, "a Flag whose bits are not those of its members");
 	if (!err && !f.n)
 		buf_puts(v->out, "0");
 	/* Not the name of all together, where there are others. */
@@ -141,7 +156,10 @@ struct err *val_put_old_flags(struct py_values *v, const struct py_type *t, uint
 	for (size_t i = first; !err && i < f.n; i++) {
 		if (i > first)
 			buf_puts(v->out, "|");
-		err = val_put_str(v, f.name[i]);
+		if (f.name[i])
+			err = val_put_str(v, f.name[i]);
+		else
+			buf_printf(v->out, "%lld", (long long)f.value[i]);
 	}
 	return err;
 }
@@ -190,7 +208,8 @@ static struct err *put_items(struct py_values *v, const struct item *item, size_
 	return NULL;
 }
 
-struct err *val_put_sorted(struct py_values *v, struct val_dict *d)
+struct err *val_put_sorted(struct py_values *v, struct val_dict *d,
+			   struct err *(*check)(struct py_values *v, uint64_t name))
 {
 	size_t n;
 	struct item *item = calloc(ITEMS_MAX, sizeof(*item));
@@ -199,6 +218,8 @@ struct err *val_put_sorted(struct py_values *v, struct val_dict *d)
 	struct err *err = read_items(v, d, item, &n);
 	if (!err && n)
 		qsort(item, n, sizeof(*item), compare_items);
+	for (size_t i = 0; !err && check && i < n; i++)
+		err = check(v, item[i].key);
 	if (!err)
 		err = put_items(v, item, n);
 	free(item);

@@ -216,8 +216,12 @@ struct err *val_lock_state(struct py_values *v, uint64_t addr, const struct py_t
  * where its file ends as it should.
  */
 bool val_old_function_is(struct py_values *v, uint64_t func, uint64_t code, const char *qualname);
-/* The items of a namespace by name, and the parenthesis behind them. */
-struct err *val_put_sorted(struct py_values *v, struct val_dict *d) MUST_CHECK;
+/*
+ * The items of a namespace by name, and the parenthesis behind them.  An error of
+ * @check, if given, about a name is one of the whole.
+ */
+struct err *val_put_sorted(struct py_values *v, struct val_dict *d,
+			   struct err *(*check)(struct py_values *v, uint64_t name)) MUST_CHECK;
 /* "A|B" for the members of a Flag without a name of its own. */
 struct err *val_put_old_flags(struct py_values *v, const struct py_type *t,
 			      uint64_t value) MUST_CHECK;

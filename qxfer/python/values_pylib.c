@@ -218,12 +218,12 @@ static struct err *put_attribute_holder(struct py_values *v, uint64_t addr, cons
 	uint64_t key, value;
 	bool has, sorted = PY_MINOR(v->off->version_hex) < 0x0309;
 	struct err *err = val_attrs_open(v, addr, t, &d, &has);
-	if (!err && sorted)
-		err = err_new(ERR_NOT_FOUND, "it sorts its names");
 	if (err)
 		return err;
 	buf_puts(v->out, t->name);
 	buf_puts(v->out, "(");
+	if (has && sorted)
+		return val_put_sorted(v, &d, check_identifier);
 	for (size_t i = 0; has; i++) {
 		err = val_dict_next(v, &d, &key, &value);
 		if (!err && key)

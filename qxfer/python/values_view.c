@@ -174,7 +174,7 @@ struct err *val_show_array(struct py_values *v, uint64_t addr, const struct py_t
 		err = err_new(ERR_BAD_DATA, "no array at 0x%" PRIx64, addr);
 	if (err)
 		return err;
-	buf_puts(v->out, t->name);
+	buf_puts(v->out, v->lay.plain_names ? "array" : t->name);
 	buf_printf(v->out, n ? "('%c', " : "('%c'", code);
 	if (n)
 		err = c->as == 'T' ? val_put_units(v, items, n) : put_array_items(v, c, items, n);
