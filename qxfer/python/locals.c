@@ -166,60 +166,91 @@ static struct err *open_names(struct py_values *v, uint64_t code, uint32_t offse
 	return err;
 }
 
-/* Names are interned, so one that is in both tuples is the same object. */
-static struct err *has_name(struct py_values *v, const struct names *in, uint64_t name, bool *ret)
+/* Where in the tuple a name is, which is interned: the same object; in->n if it is not. */
+static struct err *find_name(struct py_values *v, const struct names *in, uint64_t name,
+			     uint64_t *ret)
 {
-	*ret = false;
-	for (uint64_t i = 0; !*ret && i < in->n && i < PY_LOCALS_MAX; i++) {
+	for (*ret = 0; *ret < in->n && *ret < PY_LOCALS_MAX; ++*ret) {
 		uint64_t other;
-		struct err *err = val_word(v, in->items + 8 * i, 0, &other);
-		if (err)
+		struct err *err = val_word(v, in->items + 8 * *ret, 0, &other);
+		if (err || other == name)
 			return err;
-		*ret = other == name;
 	}
+	*ret = in->n;
 	return NULL;
 }
 
-/* The variables of one tuple, whose slots begin at @slots. */
-static struct err *visit_tuple(struct visitor *w, uint64_t slots, const struct names *names,
-			       enum py_local_kind kind, const struct names *cells)
+/* The variables of a function, and where its slots begin. */
+struct tuples {
+	struct names locals, cells, frees;
+	uint64_t slots;
+};
+
+/* An argument that is a cell has two names and slots: it was moved to the cell's. */
+static struct err *visit_local(struct visitor *w, const struct tuples *t, uint64_t name, uint64_t i)
 {
 	struct py_values *v = w->v;
-	for (uint64_t i = 0; i < names->n && i < PY_LOCALS_MAX; i++) {
-		uint64_t name, value;
-		bool moved = false;
-		v->reads = v->limits.reads;
-		struct err *err = val_word(v, names->items + 8 * i, 0, &name);
+	uint64_t value, cell;
+	struct err *err = find_name(v, &t->cells, name, &cell);
+	bool moved = cell < t->cells.n;
+	if (!err)
+		err = val_word(v, t->slots + 8 * (moved ? t->locals.n + cell : i), 0, &value);
+	if (!err)
+		visit_one(w, name, moved ? PY_LOCAL_CELL : PY_LOCAL_LOCAL, value);
+	return err;
+}
+
+static struct err *visit_cell(struct visitor *w, const struct tuples *t, uint64_t name, uint64_t i)
+{
+	struct py_values *v = w->v;
+	uint64_t value, local;
+	struct err *err = find_name(v, &t->locals, name, &local);
+	if (err || local < t->locals.n)
+		return err;
+	err = val_word(v, t->slots + 8 * (t->locals.n + i), 0, &value);
+	if (!err)
+		visit_one(w, name, PY_LOCAL_CELL, value);
+	return err;
+}
+
+static struct err *visit_free(struct visitor *w, const struct tuples *t, uint64_t name, uint64_t i)
+{
+	uint64_t value;
+	struct err *err = val_word(w->v, t->slots + 8 * (t->locals.n + t->cells.n + i), 0, &value);
+	if (!err)
+		visit_one(w, name, PY_LOCAL_FREE, value);
+	return err;
+}
+
+static struct err *visit_each(struct visitor *w, const struct tuples *t, const struct names *names,
+			      struct err *(*visit)(struct visitor *w, const struct tuples *t,
+						   uint64_t name, uint64_t i))
+{
+	struct err *err = NULL;
+	for (uint64_t i = 0; !err && i < names->n && i < PY_LOCALS_MAX; i++) {
+		uint64_t name;
+		w->v->reads = w->v->limits.reads;
+		err = val_word(w->v, names->items + 8 * i, 0, &name);
 		if (!err)
-			err = val_word(v, slots + 8 * i, 0, &value);
-		/* An argument that is a cell was moved there. */
-		if (!err && !value && kind == PY_LOCAL_LOCAL)
-			err = has_name(v, cells, name, &moved);
-		if (err)
-			return err;
-		if (!moved)
-			visit_one(w, name, kind, value);
+			err = visit(w, t, name, i);
 	}
-	return NULL;
+	return err;
 }
 
 static struct err *visit_tuples(struct visitor *w, const struct py_frame *f)
 {
 	struct py_values *v = w->v;
-	struct names locals = { 0 }, cells = { 0 }, frees = { 0 };
-	uint64_t code = f->code_addr, slots = f->addr + v->lay.frame.localsplus;
-	struct err *err = open_names(v, code, v->lay.code.varnames, &locals);
+	struct tuples t = { .slots = f->addr + v->lay.frame.localsplus };
+	struct err *err = open_names(v, f->code_addr, v->lay.code.varnames, &t.locals);
 	if (!err)
-		err = open_names(v, code, v->lay.code.cellvars, &cells);
+		err = open_names(v, f->code_addr, v->lay.code.cellvars, &t.cells);
 	if (!err)
-		err = open_names(v, code, v->lay.code.freevars, &frees);
+		err = open_names(v, f->code_addr, v->lay.code.freevars, &t.frees);
 	if (!err)
-		err = visit_tuple(w, slots, &locals, PY_LOCAL_LOCAL, &cells);
-	slots += 8 * locals.n;
+		err = visit_each(w, &t, &t.locals, visit_local);
 	if (!err)
-		err = visit_tuple(w, slots, &cells, PY_LOCAL_CELL, NULL);
-	slots += 8 * cells.n;
-	return err ? err : visit_tuple(w, slots, &frees, PY_LOCAL_FREE, NULL);
+		err = visit_each(w, &t, &t.cells, visit_cell);
+	return err ? err : visit_each(w, &t, &t.frees, visit_free);
 }
 
 /* ---- all of them ---- */

@@ -5,10 +5,14 @@ Prints "ready" when it is blocked.
 """
 
 import collections
-import dataclasses
 import enum
 import threading
 import time
+
+try:
+    import dataclasses
+except ImportError:  # 3.6
+    dataclasses = None
 
 Point = collections.namedtuple("Point", "x y")
 
@@ -17,9 +21,12 @@ class Color(enum.Enum):
     RED = 1
 
 
-@dataclasses.dataclass
-class Job:
-    name: str
+if dataclasses:
+    @dataclasses.dataclass
+    class Job:
+        name: str
+else:
+    Job = collections.namedtuple("Job", "name")
 
 
 class Plain:

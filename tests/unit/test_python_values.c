@@ -116,6 +116,9 @@ static uint64_t address_of_deep(void)
 	return addr;
 }
 
+/* 3.6 shows an exception's arguments as the tuple that they are. */
+static const char comma[] = "error = ValueError('bad',)\n";
+
 static const char all[] =
 	"argument = 1000000.0\n"
 	"cycle = [1, [...]]\n"
@@ -141,8 +144,13 @@ Test(python_values, each_kind_is_shown_as_repr_has_it)
 {
 	for_each_recording(i)
 	{
-		cr_expect_str_eq(show("shared", NULL), all, "%s:\n%s", files.gl_pathv[i],
-				 (const char *)out.data);
+		char *text = (char *)(uintptr_t)show("shared", NULL);
+		char *error = strstr(text, comma);
+		if (py->rt.off.version_hex < 0x03070000 && error) {
+			char *end = error + strlen(comma);
+			memmove(end - 3, end - 2, strlen(end - 2) + 1);
+		}
+		cr_expect_str_eq(text, all, "%s:\n%s", files.gl_pathv[i], text);
 	}
 }
 
