@@ -198,8 +198,8 @@ static size_t count(const char *text, const char *what)
 
 Test(python_recorded, where_native_frames_cannot_be_had_python_frames_still_can)
 {
-	for (size_t i = 0; i < files.gl_pathc; i++) {
-		open_recording(files.gl_pathv[i]);
+	for_each_recording(i)
+	{
 		struct err *err = python_frames_document(py, &rec.space, "", &out);
 		cr_assert_null(err);
 		buf_put(&out, "", 1);
