@@ -34,6 +34,12 @@ struct space_regs {
 	uint32_t known; /* bit N: value[N] is known */
 };
 
+/* A system call as the kernel got it: x86-64's numbers, registers' order of arguments. */
+struct space_syscall {
+	int64_t nr;
+	uint64_t arg[6];
+};
+
 struct space {
 	struct mem *mem;
 	const struct maps *maps;
@@ -63,6 +69,15 @@ struct space {
 	 * be closed by the caller; -1: none.  May be NULL.
 	 */
 	int (*open_path)(void *ctx, const char *path);
+	/*
+	 * The system call that a thread sleeps in, was stopped in, or is just about to
+	 * make (again): one that it will be in once it goes on, and has not returned
+	 * from.  One that is resumed with a time limit has the number of
+	 * restart_syscall and the arguments that it was first made with.  False: the
+	 * thread runs, or it is not known.  Where threads are not stopped the answer
+	 * may be outdated when it comes.  May be NULL.
+	 */
+	bool (*thread_syscall)(void *ctx, pid_t tid, struct space_syscall *ret);
 
 	/*
 	 * 0: the inferior stands still while this space is looked at.  Otherwise it runs,

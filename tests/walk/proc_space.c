@@ -67,6 +67,18 @@ static bool dwarf_regs(void *ctx, pid_t tid, struct space_regs *ret)
 	return true;
 }
 
+static bool thread_syscall(void *ctx, pid_t tid, struct space_syscall *ret)
+{
+	struct user_regs_struct r;
+	(void)ctx;
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &r) != 0 || (int64_t)r.orig_rax < 0 ||
+	    (int64_t)r.rax < -516 || (int64_t)r.rax > -512)
+		return false;
+	*ret = (struct space_syscall){ (int64_t)r.orig_rax,
+				       { r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9 } };
+	return true;
+}
+
 static bool known(const struct proc_space *p, pid_t tid)
 {
 	for (size_t i = 0; i < p->space.nthreads; i++)
@@ -135,6 +147,7 @@ bool proc_space_open(struct proc_space *p, pid_t pid)
 		.open_map = open_map,
 		.thread_regs = thread_regs,
 		.dwarf_regs = dwarf_regs,
+		.thread_syscall = thread_syscall,
 		.ctx = p,
 	};
 	int n;
