@@ -5,6 +5,7 @@
     tools/python-offsets.py FILE [VERSION]       libpython or python with DWARF (or its .debug file)
     tools/python-offsets.py --tsv FILE VERSION   the same figures from a table
     tools/python-offsets.py --values ...         those of values_layout_table.c instead
+    tools/python-offsets.py --locks ...          those of locks_layout.c instead
 
 FILE is read by stock gdb, which must have Python.  A table has the columns
 version, structure, field, offset, size, separated by tabs.
@@ -299,6 +300,29 @@ TASK_FIELDS = [
     ("gc.permanent", ["_is.gc.permanent_generation", "_PyRuntimeState.gc.permanent_generation"]),
 ]
 
+# The same for struct py_lock_layout: what says who holds a lock.
+LOCK_FIELDS = [
+    ("frame.slots", ["_PyInterpreterFrame.localsplus", "_frame.f_localsplus"]),
+    ("frame.stack", ["_frame.f_valuestack"]),
+    ("frame.nblocks", ["_frame.f_iblock"]),
+    ("frame.blocks", ["_frame.f_blockstack"]),
+    ("frame.globals", ["_PyInterpreterFrame.f_globals", "_frame.f_globals"]),
+    ("code.names", ["PyCodeObject.co_names"]),
+    ("code.variables", ["PyCodeObject.co_localsplusnames", "PyCodeObject.co_varnames"]),
+    ("code.nslots", ["PyCodeObject.co_nlocalsplus"]),
+    ("code.stacksize", ["PyCodeObject.co_stacksize"]),
+    ("code.exceptions", ["PyCodeObject.co_exceptiontable"]),
+    ("code.bytes", ["PyCodeObject.co_code"]),
+    ("generator.frame", ["PyGenObject.gi_iframe", "PyGenObject.gi_frame"]),
+    ("descr.name", ["PyDescrObject.d_name", "PyMemberDescrObject.d_common.d_name"]),
+    ("gil.cond", ["_gil_runtime_state.cond"]),
+    ("gil.switched", ["_gil_runtime_state.switch_cond"]),
+    ("handle.ident", ["ThreadHandle.ident"]),
+    ("handle.state", ["ThreadHandle.has_os_handle"]),
+    ("handle.exiting", ["ThreadHandle.thread_is_exiting"]),
+    ("handle.once", ["ThreadHandle.once"]),
+]
+
 # gen_states: Include/internal/pycore_frame.h (3.14: pycore_interpframe_structs.h), _framestate.
 # split: Include/internal/pycore_dict.h, struct _dictvalues.
 # odict_pairs: Objects/odictobject.c, odict_repr().
@@ -407,6 +431,9 @@ STRUCTS = {
     "_PyWeakReference": (["_PyWeakReference"], 0),
     "PyGC_Head": (["PyGC_Head"], 0),
     "_frame": (["_frame"], 0),
+    "PyDescrObject": (["PyDescrObject"], 0),
+    "PyMemberDescrObject": (["PyMemberDescrObject"], 1),
+    "ThreadHandle": (["ThreadHandle"], 0),
     "_Py_DebugOffsets": (["_Py_DebugOffsets"], 2),
 }
 
@@ -542,12 +569,13 @@ def print_row(version, found, values):
     print("\t},")
 
 
-def print_task_row(version, found):
+def print_fields(version, found, fields):
+    """A row of no more than offsets."""
     minor = (version >> 24, version >> 16 & 255)
     print("\t{ /* %d.%d.%d */" % (*minor, version >> 8 & 255))
     print("\t\t.version_hex = 0x%08x, .build = PY_BUILD_GIL," % version)
     groups = {}
-    for member, names in TASK_FIELDS:
+    for member, names in fields:
         at = next((found[n] for n in names if n in found), None)
         group, field = member.split(".")
         groups.setdefault(group, []).append(
@@ -586,6 +614,8 @@ def main():
     parser.add_argument("--tasks", action="store_true",
                         help="print what belongs into tasks_layout.c; of FutureObj and TaskObj"
                         " the file is the _asyncio module's")
+    parser.add_argument("--locks", action="store_true",
+                        help="print what belongs into locks_layout.c")
     parser.add_argument("file")
     parser.add_argument("version", nargs="?")
     args = parser.parse_args()
@@ -595,7 +625,9 @@ def main():
     if not version:
         sys.exit(f"{args.file}: no Py_Version (new in 3.11, in .rodata); name the version")
     if args.tasks:
-        print_task_row(version, found)
+        print_fields(version, found, TASK_FIELDS)
+    elif args.locks:
+        print_fields(version, found, LOCK_FIELDS)
     else:
         (print_debug if args.debug else print_row)(version, found, args.values)
 

@@ -63,6 +63,7 @@ struct py_thread {
 	pid_t tid;	      /* the operating system's thread; 0: none has this ident */
 	const char *name;     /* what the threading module calls it, or NULL */
 	bool gil;	      /* holds its interpreter's GIL */
+	bool gil_wanted;      /* waits for it; the interpreter's gil_holder has it */
 	const char *raising;  /* type of the exception being raised, or NULL */
 	const char *handling; /* type of the exception being handled, or NULL */
 	bool shared;	      /* other states with frames are of the same tid */
@@ -77,6 +78,7 @@ struct py_interp {
 	uint64_t addr; /* of the PyInterpreterState */
 	int64_t id;
 	bool gc;		       /* a garbage collection is running */
+	uint64_t gil;		       /* address of its struct _gil_runtime_state, or 0 */
 	uint64_t gil_holder;	       /* the PyThreadState that holds the GIL, or 0 */
 	size_t first_thread, nthreads; /* in py_snapshot.threads */
 	const char *corrupt;	       /* why the threads end early, or NULL */

@@ -178,6 +178,7 @@ static struct err *append_thread(struct py_walker *w, struct obj *ts, const stru
 					&w->py->threads_cap, sizeof(*snap->threads));
 	if (err)
 		return err;
+	thread.gil_wanted = !w->walk.in_passing && !thread.gil && py_gil_wanted(w, in, thread.tid);
 	/* Of an inferior that runs the threads are listed first: the list may change. */
 	if (!w->space->tries)
 		err = py_thread_read(w, ts, &thread);
@@ -244,6 +245,7 @@ static uint64_t gil_address(struct py_walker *w, uint64_t interp)
 static void read_gil(struct py_walker *w, struct py_interp *in)
 {
 	uint64_t gil = gil_address(w, in->addr), holder;
+	in->gil = gil;
 	if (w->py->rt.current && read_ptr(w->mem, w->py->rt.current, &holder))
 		in->gil_holder = holder;
 	if (!gil || w->off->gil.locked == PY_NONE || w->off->gil.last_holder == PY_NONE)

@@ -178,6 +178,11 @@ struct err *py_moving_names(struct py_walker *w, const struct py_interp *in) MUS
 /* Gives the threads of @in the names that the threading module knows. */
 void py_names_read(struct py_walker *w, const struct py_interp *in);
 
+/* Whether @addr is what waiters for @in's GIL wait on. */
+bool py_gil_has(const struct py_offsets *off, const struct py_interp *in, uint64_t addr);
+/* Whether the thread waits for @in's GIL, which another one holds. */
+bool py_gil_wanted(const struct py_walker *w, const struct py_interp *in, pid_t tid);
+
 /* Says in the snapshot why something ends early; NULL means out of memory.  Drops @err. */
 const char *py_reason(struct py_walker *w, struct err *err);
 
