@@ -29,6 +29,11 @@ static OSDATA(osdata_python_frames)
 	return python_osdata(ctx, python_frames_table, out);
 }
 
+static OSDATA(osdata_python_locks)
+{
+	return python_osdata(ctx, python_locks_table, out);
+}
+
 static OSDATA(osdata_python_tasks)
 {
 	return python_osdata(ctx, python_tasks_table, out);
@@ -47,6 +52,7 @@ static const struct osdata_type {
 	{ "processes",      "Listing of all processes",                   "Processes",             false, osdata_processes },
 	{ "procgroups",     "Listing of all process groups",              "Process groups",        false, osdata_procgroups },
 	{ "python-frames",  "The Python stacks of the debugged process",  "Python frames",         true,  osdata_python_frames },
+	{ "python-locks",   "Who waits for which lock in Python",         "Python locks",          true,  osdata_python_locks },
 	{ "python-tasks",   "The asyncio tasks of the debugged process",   "Python tasks",          true,  osdata_python_tasks },
 	{ "python-threads", "The Python threads of the debugged process", "Python threads",        true,  osdata_python_threads },
 	{ "semaphores",     "Listing of all semaphores",                  "Semaphores",            false, osdata_semaphores },

@@ -96,6 +96,17 @@ struct python_place {
 };
 struct err *python_frame_place(const struct python_view *view, struct python_place *ret) MUST_CHECK;
 
+/*
+ * Who waits for which lock, who holds it, and deadlocks: as text (`monitor py-locks'),
+ * as the document python-locks, docs/python-locks.dtd (@annex "", ";format=xml" or
+ * ";format=json"), and as a table for osdata.
+ */
+struct err *python_locks_text(struct python *py, const struct space *s, struct buf *out) MUST_CHECK;
+struct err *python_locks_document(struct python *py, const struct space *s, const char *annex,
+				  struct buf *out) MUST_CHECK;
+struct err *python_locks_table(struct python *py, const struct space *s,
+			       struct buf *out) MUST_CHECK;
+
 /* `monitor py-threads': one line a thread; @tid is marked. */
 struct err *python_threads_text(struct python *py, const struct space *s, pid_t tid,
 				struct buf *out) MUST_CHECK;

@@ -61,14 +61,17 @@ struct err *python_threads_text(struct python *py, const struct space *s, pid_t 
 	const struct py_thread **sorted = pytext_sort_threads(snap);
 	if (!sorted)
 		return &err_nomem;
-	buf_printf(out, "  %-8s %-6s %-4s %-16s %s\n", "Thread", "Interp", "GIL", "Name",
+	buf_printf(out, "  %-8s %-6s %-5s %-16s %s\n", "Thread", "Interp", "GIL", "Name",
 		   "Function");
 	size_t stale = pytext_stale(snap, sorted);
 	for (size_t i = stale; i < snap->nthreads; i++) {
 		const struct py_thread *t = sorted[i];
 		const struct py_interp *in = pytext_interp_of(snap, t);
-		buf_printf(out, "%c %-8d %-6" PRId64 " %-4s %-16.100s ", t->tid == tid ? '*' : ' ',
-			   (int)t->tid, in ? in->id : 0, t->gil ? "yes" : "-",
+		buf_printf(out, "%c %-8d %-6" PRId64 " %-5s %-16.100s ", t->tid == tid ? '*' : ' ',
+			   (int)t->tid, in ? in->id : 0,
+			   t->gil	   ? "yes"
+			   : t->gil_wanted ? "waits"
+					   : "-",
 			   t->name ? t->name : "-");
 		if (t->nframes)
 			put_brief(out, snap, t);

@@ -162,11 +162,24 @@ void pytext_put_exception(struct buf *out, const struct py_thread *t)
 	}
 }
 
+static void put_gil_wait(const struct pytext *w, const struct py_thread *t,
+			 const struct py_interp *in)
+{
+	const struct py_snapshot *snap = w->snap;
+	if (!t->gil_wanted || !in)
+		return;
+	buf_puts(w->out, ", waiting for the GIL");
+	for (size_t i = 0; i < snap->nthreads; i++)
+		if (snap->threads[i].addr == in->gil_holder && snap->threads[i].tid)
+			buf_printf(w->out, " held by thread %d", (int)snap->threads[i].tid);
+}
+
 static void put_gil(const struct pytext *w, const struct py_thread *t)
 {
 	const struct py_interp *in = pytext_interp_of(w->snap, t);
 	if (t->gil)
 		buf_puts(w->out, ", holds the GIL");
+	put_gil_wait(w, t, in);
 	if (t->gil && in && in->gc)
 		buf_puts(w->out, ", collecting garbage");
 	pytext_put_exception(w->out, t);

@@ -250,6 +250,15 @@ static struct err *run_py_list(struct session *s, const char *args, struct buf *
 	return err ? err : list_file(s, &at, &range, out);
 }
 
+static struct err *run_py_locks(struct session *s, const char *args, struct buf *out)
+{
+	const struct space *space;
+	if (*args)
+		return err_new(ERR_UNSUPPORTED, "py-locks takes no argument");
+	struct err *err = python_space(s, &space);
+	return err ? err : python_locks_text(s->python, space, out);
+}
+
 static struct err *run_py_tasks(struct session *s, const char *args, struct buf *out)
 {
 	const struct space *space;
@@ -279,6 +288,8 @@ const struct monitor monitor_python[] = {
 	{ "py-print", "[-f FRAME] EXPR",
 	  "Print a variable of the Python frame, its attributes, items, slices", true,
 	  run_py_print },
+	{ "py-locks", "",
+	  "Print which thread waits for which lock, who holds it, and deadlocks", true, run_py_locks },
 	{ "py-tasks", "",
 	  "Print asyncio's tasks as a tree: what each waits for", true, run_py_tasks },
 	{ "py-threads", "",

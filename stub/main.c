@@ -115,6 +115,7 @@ static int stacks(const struct options *o)
 	struct stacks_options how = { .json = o->json,
 				      .locals = o->locals,
 				      .native = o->native,
+				      .locks = o->locks,
 				      .tasks = o->tasks,
 				      .color = !o->json && isatty(STDOUT_FILENO) };
 	struct py_quotes quotes = { 0 };

@@ -41,6 +41,7 @@ FLAG(json, true)
 FLAG(locals, true)
 FLAG(native, true)
 FLAG(nonblocking, true)
+FLAG(locks, true)
 FLAG(tasks, true)
 FLAG(debug, true)
 FLAG(event_loop_debug, true)
@@ -175,6 +176,7 @@ static const struct option_row rows[] = {
 	{ "--locals", ARG_NONE, set_locals_true, "stacks: the variables of each frame too" },
 	{ "--tasks", ARG_NONE, set_tasks_true, "stacks: asyncio's tasks instead, as a tree" },
 	{ "--native", ARG_NONE, set_native_true, "stacks: C frames too, where they ran; every thread" },
+	{ "--locks", ARG_NONE, set_locks_true, "stacks: who waits for which lock instead, and deadlocks" },
 	{ "--nonblocking", ARG_NONE, set_nonblocking_true, "look at a process that runs, never stop it" },
 	{ "--tries", ARG_VALUE, set_tries, "N: with --nonblocking, tries to see a stack unchanged" },
 	{ "--json", ARG_NONE, set_json_true, "stacks: for programs" },
@@ -194,8 +196,8 @@ void options_usage(FILE *out)
 {
 	fputs("Usage: archerfish [OPTIONS] COMM PROG [ARGS...]\n"
 	      "       archerfish [OPTIONS] --attach COMM PID\n"
-	      "       archerfish stacks [--json] [--locals] [--native] [--tasks] [--nonblocking]\n"
-	      "                          PID\n\n"
+	      "       archerfish stacks [--json] [--locals] [--native] [--nonblocking] PID\n"
+	      "       archerfish stacks [--json] --locks|--tasks PID\n\n"
 	      "COMM is HOST:PORT, :PORT (this host only), unix:PATH, fd:N, a serial device,\n"
 	      "or - or stdio.\n\nOptions:\n",
 	      out);

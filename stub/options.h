@@ -24,10 +24,10 @@ struct options {
 	bool read_only;
 	bool no_host_io;
 	bool python_off;
-	bool json, locals, native, tasks; /* stacks */
-	bool nonblocking;		  /* never stop it; MODE_ATTACH, MODE_STACKS */
-	unsigned int tries;		  /* with nonblocking: see struct space */
-	bool quiet;			  /* say nothing of what is opened */
+	bool json, locals, native, locks, tasks; /* stacks */
+	bool nonblocking;			 /* never stop it; MODE_ATTACH, MODE_STACKS */
+	unsigned int tries;			 /* with nonblocking: see struct space */
+	bool quiet;				 /* say nothing of what is opened */
 	bool debug, event_loop_debug, remote_debug;
 	bool debug_timestamp; /* --debug-format */
 	const char *debug_file;

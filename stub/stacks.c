@@ -27,6 +27,9 @@ static struct err *put_stacks(struct target *t, struct python *py, const struct 
 	struct err *err = target_space(t, &space);
 	if (err)
 		return err;
+	if (o->locks)
+		return o->json ? python_locks_document(py, space, ";format=json", out)
+			       : python_locks_text(py, space, out);
 	if (o->tasks)
 		return o->json ? python_tasks_document(py, space, ";format=json", out)
 			       : python_tasks_text(py, space, style(o), out);

@@ -16,6 +16,7 @@ struct stacks_options {
 	bool full;   /* columns, addresses, where C called */
 	bool locals; /* the variables of each frame */
 	bool native; /* C frames too, and threads without Python */
+	bool locks;  /* instead of the stacks who waits for which lock */
 	bool tasks;  /* asyncio's tasks instead */
 	bool color;  /* for a terminal */
 };

@@ -200,6 +200,9 @@ struct err *python_locks(struct python *py, const struct space *space, struct py
 	struct py_locker l = { .out = ret };
 	const struct py_limits limits = { .depth = 1, .reads = LCK_READS };
 	*ret = (struct py_locks){ 0 };
+	if (space->tries)
+		return err_new(ERR_STATE,
+			       "who holds a lock is only seen of a process that stands still");
 	struct err *err = python_walk(py, space, NULL, &ret->snap);
 	if (err)
 		return err;
