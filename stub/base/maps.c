@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stub/base/maps.h"
 
-#include <inttypes.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,27 +14,49 @@ void maps_deinit(struct maps *m)
 	*m = (struct maps){ 0 };
 }
 
-static unsigned int parse_prot(const char perms[5])
+static unsigned int parse_prot(const char *perms)
 {
 	return (perms[0] == 'r' ? MAP_R : 0u) | (perms[1] == 'w' ? MAP_W : 0u) |
 	       (perms[2] == 'x' ? MAP_X : 0u) | (perms[3] == 's' ? MAP_SHARED_MEM : 0u);
 }
 
+/* Hexadecimal digits and what follows them; moves *p behind both.  Not sscanf(): a stop waits. */
+static bool take_hex(const char **p, char after, uint64_t *ret)
+{
+	char *end;
+	if (!isxdigit((unsigned char)**p))
+		return false;
+	*ret = strtoull(*p, &end, 16);
+	if (*end != after)
+		return false;
+	*p = end + 1;
+	return true;
+}
+
+static bool take_perms(const char **p, unsigned int *ret)
+{
+	if (strnlen(*p, 5) < 5 || (*p)[4] != ' ')
+		return false;
+	*ret = parse_prot(*p);
+	*p += 5;
+	return true;
+}
+
 /* One line of proc(5)'s maps: start-end perms offset major:minor inode  path */
 static struct err *parse_line(const char *line, struct map *ret)
 {
-	char perms[5] = "";
-	unsigned int major = 0, minor = 0;
-	int path_at = 0;
+	uint64_t major, minor;
+	const char *p = line;
+	char *end = NULL;
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n",
-		   &ret->start, &ret->end, perms, &ret->offset, &major, &minor, &ret->inode,
-		   &path_at) < 7 ||
-	    ret->end <= ret->start)
+	if (!take_hex(&p, '-', &ret->start) || !take_hex(&p, ' ', &ret->end) ||
+	    !take_perms(&p, &ret->prot) || !take_hex(&p, ' ', &ret->offset) ||
+	    !take_hex(&p, ':', &major) || !take_hex(&p, ' ', &minor) ||
+	    !isdigit((unsigned char)*p) || ret->end <= ret->start)
 		return err_new(ERR_BAD_DATA, "unexpected line in maps: %.60s", line);
-	ret->prot = parse_prot(perms);
-	ret->dev = (uint64_t)major << 32 | minor;
-	ret->path = strdup(path_at ? line + path_at : "");
+	ret->inode = strtoull(p, &end, 10);
+	ret->dev = major << 32 | (minor & UINT32_MAX);
+	ret->path = strdup(end + strspn(end, " "));
 	return ret->path ? NULL : &err_nomem;
 }
 
@@ -65,8 +87,9 @@ struct err *maps_parse(const char *text, size_t len, struct maps *ret)
 	while (len && !err) {
 		const char *nl = memchr(text, '\n', len);
 		size_t n = nl ? (size_t)(nl - text) : len;
-		snprintf(line, sizeof(line), "%.*s", (int)(n < sizeof(line) ? n : sizeof(line) - 1),
-			 text);
+		size_t kept = n < sizeof(line) ? n : sizeof(line) - 1;
+		memcpy(line, text, kept);
+		line[kept] = '\0';
 		if (n)
 			err = append(&m, &cap, line);
 		text += nl ? n + 1 : n;
