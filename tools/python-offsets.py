@@ -520,16 +520,34 @@ def read_tsv(path, want):
     return parse_version(want), found
 
 
-def print_group(group, members):
+def group_lines(group, members):
     text = f".{group} = {{ " + ", ".join(members) + " },"
-    line = "\t\t"
+    lines = ["\t\t"]
     for word in text.replace(" = ", "\0").split(" "):
         word = word.replace("\0", " = ")
-        if len(line.expandtabs()) + len(word) > 96:
-            print(line.rstrip())
-            line = "\t\t\t"
-        line += word + " "
-    print(line.rstrip())
+        if len(lines[-1].expandtabs()) + len(word) > 96:
+            lines.append("\t\t\t")
+        lines[-1] += word + " "
+    return [line.rstrip() for line in lines]
+
+
+def print_groups(groups, share):
+    """`share`: short ones may stand on one line."""
+    before = None
+    for group, members in groups.items():
+        lines = group_lines(group, members)
+        if before and share and len(lines) == 1 and len((before + lines[0]).expandtabs()) <= 111:
+            before += " " + lines[0].strip()
+            continue
+        if before:
+            print(before)
+        if len(lines) > 1:
+            print("\n".join(lines[:-1]))
+        before = lines[-1] if len(lines) == 1 else None
+        if len(lines) > 1:
+            print(lines[-1])
+    if before:
+        print(before)
 
 
 def print_row(version, found, values):
@@ -564,8 +582,7 @@ def print_row(version, found, values):
         group, field = member.split(".")
         groups.setdefault(group, []).append(
             f".{field} = " + ("PY_NONE" if at is None else str(at)))
-    for group, members in groups.items():
-        print_group(group, members)
+    print_groups(groups, values)
     print("\t},")
 
 
@@ -580,8 +597,7 @@ def print_fields(version, found, fields):
         group, field = member.split(".")
         groups.setdefault(group, []).append(
             f".{field} = " + ("PY_NONE" if at is None else str(at)))
-    for group, members in groups.items():
-        print_group(group, members)
+    print_groups(groups, False)
     print("\t},")
 
 

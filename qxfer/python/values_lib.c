@@ -12,13 +12,18 @@
 
 /* ---- Decimal: { ob_base, hash, mpd_t { flags, exp, digits, len, alloc, data } } ---- */
 
-#define MPD_AT	      24u
 #define MPD_NEG	      1u
 #define MPD_INF	      2u
 #define MPD_NAN	      4u
 #define MPD_SNAN      8u
 #define MPD_WORDS_MAX 64u
 #define MPD_DIGITS    19 /* decimal digits of a word */
+
+/* Behind the header and a hash that is kept there: what a Decimal, a date or a delta is. */
+static uint64_t data_at(const struct py_values *v)
+{
+	return v->off->object.var_size + 8ull;
+}
 
 struct decimal {
 	uint64_t flags;
@@ -73,7 +78,7 @@ struct err *val_show_decimal(struct py_values *v, uint64_t addr, const struct py
 {
 	struct decimal d;
 	char text[MPD_WORDS_MAX * MPD_DIGITS + 24];
-	struct err *err = val_read(v, addr + MPD_AT, &d, sizeof(d));
+	struct err *err = val_read(v, addr + data_at(v), &d, sizeof(d));
 	if (!err && !(d.flags & MPD_INF) && d.len > MPD_WORDS_MAX)
 		return val_put_opaque(v, addr, t);
 	bool number = !err && !(d.flags & (MPD_INF | MPD_NAN | MPD_SNAN));
@@ -116,7 +121,7 @@ static void put_name(struct py_values *v, const struct py_type *t)
 struct err *val_show_date(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
 	uint8_t b[4];
-	struct err *err = val_read(v, addr + 25, b, sizeof(b));
+	struct err *err = val_read(v, addr + data_at(v) + 1, b, sizeof(b));
 	if (err)
 		return err;
 	put_name(v, t);
@@ -152,25 +157,25 @@ static struct err *put_zone(struct py_values *v, uint64_t tzinfo_at, bool has, u
 struct err *val_show_time(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
 	uint8_t b[8]; /* hastzinfo, hour, minute, second, micros, fold */
-	struct err *err = val_read(v, addr + 24, b, sizeof(b));
+	struct err *err = val_read(v, addr + data_at(v), b, sizeof(b));
 	if (err)
 		return err;
 	put_name(v, t);
 	buf_printf(v->out, "(%u, %u", b[1], b[2]);
 	put_seconds(v, b[3], micros(b + 4));
-	return put_zone(v, addr + 32, b[0], b[7]);
+	return put_zone(v, addr + data_at(v) + 8, b[0], b[7]);
 }
 
 struct err *val_show_datetime(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
 	uint8_t b[12]; /* hastzinfo, year, month, day, hour, minute, second, micros, fold */
-	struct err *err = val_read(v, addr + 24, b, sizeof(b));
+	struct err *err = val_read(v, addr + data_at(v), b, sizeof(b));
 	if (err)
 		return err;
 	put_name(v, t);
 	buf_printf(v->out, "(%u, %u, %u, %u, %u", year(b + 1), b[3], b[4], b[5], b[6]);
 	put_seconds(v, b[7], micros(b + 8));
-	return put_zone(v, addr + 40, b[0], b[11]);
+	return put_zone(v, addr + data_at(v) + 16, b[0], b[11]);
 }
 
 /* 3.6: as many of the three as it takes. */
@@ -189,7 +194,7 @@ struct err *val_show_timedelta(struct py_values *v, uint64_t addr, const struct 
 	static const char *const names[] = { "days", "seconds", "microseconds" };
 	int32_t part[3];
 	bool any = false;
-	struct err *err = val_read(v, addr + 24, part, sizeof(part));
+	struct err *err = val_read(v, addr + data_at(v), part, sizeof(part));
 	if (err)
 		return err;
 	put_name(v, t);
@@ -208,16 +213,16 @@ struct err *val_show_timedelta(struct py_values *v, uint64_t addr, const struct 
 	return NULL;
 }
 
-/* { ob_base, offset 16, name 24 }; without a name and an offset it is UTC. */
+/* { ob_base, offset, name }; without a name and an offset it is UTC. */
 struct err *val_show_timezone(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
 	uint64_t offset, name;
 	int32_t part[3] = { 0 };
-	struct err *err = val_word(v, addr, 16, &offset);
+	struct err *err = val_field(v, addr, 0, &offset);
 	if (!err)
-		err = val_word(v, addr, 24, &name);
+		err = val_field(v, addr, 8, &name);
 	if (!err)
-		err = val_read(v, offset + 24, part, sizeof(part));
+		err = val_read(v, offset + data_at(v), part, sizeof(part));
 	if (err)
 		return err;
 	put_name(v, t);

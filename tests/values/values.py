@@ -154,9 +154,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--walk", required=True)
     parser.add_argument("-k", default="", help="only interpreters whose label has this")
+    parser.add_argument("--wide", action="store_true", help="also what build-python.sh made")
     parser.add_argument("-v", action="store_true", help="say what differs by design")
     args = parser.parse_args()
-    tools = [t for t in zoo.pythons() if args.k in t.label]
+    tools = [t for t in zoo.interpreters(args.wide) if args.k in t.label]
     if not tools:
         print("no interpreter of 3.6 to 3.15 here", file=sys.stderr)
         return 77
