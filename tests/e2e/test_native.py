@@ -9,14 +9,15 @@ import subprocess
 import zoo
 from harness import INFERIORS, case
 
-# Prints every frame of every thread that is one of the machine's, not an inlined call.
+# Prints every frame of every thread that is one of the machine's: neither an inlined call
+# nor one that gdb concludes from a tail call.
 ALL_FRAMES = """
 for thread in gdb.selected_inferior().threads():
     thread.switch()
     print("thread %d" % thread.ptid[1])
     frame = gdb.newest_frame()
     while frame:
-        if frame.type() != gdb.INLINE_FRAME:
+        if frame.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):
             print("frame 0x%x 0x%x %s" % (frame.pc(), int(frame.read_register("rsp")) & 2**64 - 1,
                                           frame.name()))
         frame = frame.older()

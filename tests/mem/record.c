@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record [-l] PID: walks the Python stacks of a process, with -l their variables
- * too, and writes what was read, in the format of recorded.h, on standard output.
+ * record [-l | -n] PID: walks the Python stacks of a process, with -l their variables
+ * too, with -n the C frames and registers, but not the names of C functions, and
+ * writes what was read, in the format of recorded.h, on standard output.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 #define LINE  64u /* of memory around what was read is kept, so that a later walker */
 #define MORE  96u /* may read a little further; and so much more behind a structure */
 
+#define SYMBOLS 8192u /* bytes read at once: tables of symbols, too long to keep */
+
 struct piece {
 	uint64_t addr; /* a multiple of GRAIN */
 	uint8_t data[GRAIN];
@@ -23,6 +26,7 @@ struct piece {
 
 struct recorder {
 	struct mem *below;
+	bool natives;
 	struct piece *piece;
 	size_t n, cap;
 };
@@ -47,6 +51,8 @@ static size_t recording_read(void *ctx, uint64_t addr, void *buf, size_t len)
 	struct recorder *r = ctx;
 	size_t n = mem_read_some(r->below, addr, buf, len);
 	bool structure = len >= 64 && len <= 512;
+	if (r->natives && len > SYMBOLS)
+		return n;
 	uint64_t end = (addr + n + (structure ? MORE : 0) + LINE - 1) & ~(uint64_t)(LINE - 1);
 	for (uint64_t at = addr & ~(uint64_t)(LINE - 1); n && at < end; at += GRAIN)
 		add_piece(r, at);
@@ -121,15 +127,23 @@ static void put_space(const struct recorder *r, const struct space *s)
 {
 	for (size_t i = 0; i < s->maps->n; i++) {
 		const struct map *m = &s->maps->map[i];
-		if (was_read(r, m))
+		if (was_read(r, m) || (r->natives && m->prot & MAP_X))
 			printf("map %" PRIx64 "-%" PRIx64 " %c%c%c%c %08" PRIx64 " 00:00 %" PRIu64
 			       " %s\n",
 			       m->start, m->end, m->prot & MAP_R ? 'r' : '-',
 			       m->prot & MAP_W ? 'w' : '-', m->prot & MAP_X ? 'x' : '-',
 			       m->prot & MAP_SHARED_MEM ? 's' : 'p', m->offset, m->inode, m->path);
 	}
-	for (size_t i = 0; i < s->nthreads; i++)
+	for (size_t i = 0; i < s->nthreads; i++) {
+		struct space_regs regs;
 		printf("thread %d %" PRIx64 "\n", (int)s->threads[i].tid, s->threads[i].tp);
+		if (!r->natives || !s->dwarf_regs(s->ctx, s->threads[i].tid, &regs))
+			continue;
+		printf("regs %d", (int)s->threads[i].tid);
+		for (unsigned int k = 0; k < SPACE_REGS; k++)
+			printf(" %" PRIx64, regs.value[k]);
+		printf("\n");
+	}
 }
 
 /* 3.11 and 3.12: every _PyCFrame, which a walk reads only where a stop is unlucky. */
@@ -165,9 +179,9 @@ static void touch_shims(struct python *py, struct mem *m)
 	}
 }
 
-static struct err *record(struct proc_space *p, bool locals)
+static struct err *record(struct proc_space *p, bool locals, bool natives)
 {
-	struct recorder r = { .below = &p->mem };
+	struct recorder r = { .below = &p->mem, .natives = natives };
 	struct mem recording;
 	struct space space = p->space;
 	struct python *py = NULL;
@@ -182,6 +196,10 @@ static struct err *record(struct proc_space *p, bool locals)
 		err = python_stacks_text(py, &space, PYTHON_FULL, NULL, &text);
 	if (!err && locals)
 		err = python_frames_document(py, &space, ";locals", &text);
+	space.open_map = natives ? NULL : space.open_map;
+	space.open_path = NULL;
+	if (!err && natives)
+		err = python_frames_document(py, &space, ";native", &text);
 	if (!err) {
 		touch_cframes(py, &recording);
 		touch_shims(py, &recording);
@@ -199,10 +217,12 @@ int main(int argc, char **argv)
 {
 	static struct proc_space p;
 	bool locals = argc == 3 && strcmp(argv[1], "-l") == 0;
-	if (argc != 2 + locals || !proc_space_open(&p, (pid_t)strtol(argv[argc - 1], NULL, 10)))
+	bool natives = argc == 3 && strcmp(argv[1], "-n") == 0;
+	if (argc != 2 + (locals || natives) ||
+	    !proc_space_open(&p, (pid_t)strtol(argv[argc - 1], NULL, 10)))
 		return 2;
-	struct err *err =
-		proc_space_stop(&p) ? record(&p, locals) : err_new(ERR_STATE, "cannot stop it");
+	struct err *err = proc_space_stop(&p) ? record(&p, locals, natives)
+					      : err_new(ERR_STATE, "cannot stop it");
 	if (err) {
 		fprintf(stderr, "%s\n", err->msg);
 		err_drop(err);

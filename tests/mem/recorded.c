@@ -125,6 +125,37 @@ static bool add_thread(struct recorded *r, const char *line)
 	return true;
 }
 
+static bool dwarf_regs(void *ctx, pid_t tid, struct space_regs *ret)
+{
+	const struct recorded *r = ctx;
+	for (size_t i = 0; i < r->space.nthreads; i++) {
+		if (r->threads[i].tid != tid)
+			continue;
+		*ret = r->regs[i];
+		return ret->known != 0;
+	}
+	return false;
+}
+
+/* Of the thread told of last. */
+static bool add_regs(struct recorded *r, const char *line)
+{
+	struct space_regs *regs = &r->regs[r->space.nthreads - 1];
+	int tid, used;
+	if (!r->space.nthreads || sscanf(line, "%d%n", &tid, &used) != 1 ||
+	    r->threads[r->space.nthreads - 1].tid != tid)
+		return false;
+	for (unsigned int i = 0; i < SPACE_REGS; i++) {
+		line += used;
+		if (sscanf(line, "%" SCNx64 "%n", &regs->value[i], &used) != 1)
+			return false;
+	}
+	regs->known = (1u << SPACE_REGS) - 1;
+	r->space.dwarf_regs = dwarf_regs;
+	r->space.ctx = r;
+	return true;
+}
+
 static bool parse_line(struct parser *p, const char *line)
 {
 	uint64_t v;
@@ -134,6 +165,8 @@ static bool parse_line(struct parser *p, const char *line)
 		return add_map(p, line + 4);
 	if (strncmp(line, "thread ", 7) == 0)
 		return add_thread(p->r, line + 7);
+	if (strncmp(line, "regs ", 5) == 0)
+		return add_regs(p->r, line + 5);
 	if (sscanf(line, "at %" SCNx64, &v) == 1)
 		return add_range(p->r, v);
 	if (sscanf(line, "zero %" SCNu64, &v) == 1)

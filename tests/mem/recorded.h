@@ -6,6 +6,7 @@
  * A file is text:
  *	map START-END PERMS OFFSET MAJOR:MINOR INODE PATH	as in /proc/PID/maps
  *	thread TID TP						TP in hex
+ *	regs TID VALUE...					by DWARF's numbers, in hex
  *	at ADDR							bytes follow, in hex,
  *	48656c6c6f						at most 64 a line,
  *	zero N							or N that are zero
@@ -29,6 +30,7 @@ struct recorded {
 	size_t nranges;
 	struct maps maps;
 	struct space_thread threads[RECORDED_THREADS_MAX];
+	struct space_regs regs[RECORDED_THREADS_MAX]; /* of the thread in the same place */
 	struct mem mem; /* without a page cache: what was read was not always whole pages */
 	struct space space;
 };
