@@ -14,7 +14,6 @@
 #define LENGTH_MAX (1ull << 40)
 #define NAMES_MAX  1024u
 
-
 struct units {
 	uint8_t *data;
 	size_t n; /* characters in data */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record [-l | -n] PID: walks the Python stacks of a process, with -l their variables
- * too, with -n the C frames and registers, but not the names of C functions, and
+ * record [-l | -n] PID [EXPRESSION...]: walks the Python stacks of a process, with -l
+ * their variables too, with -n the C frames and registers, but not the names of C
+ * functions, prints the expressions in the innermost frame of its first thread, and
  * writes what was read, in the format of recorded.h, on standard output.
  */
 #include <inttypes.h>
@@ -179,7 +180,19 @@ static void touch_shims(struct python *py, struct mem *m)
 	}
 }
 
-static struct err *record(struct proc_space *p, bool locals, bool natives)
+/* Whatever comes of it, what was read for it is kept. */
+static void ask(struct python *py, const struct space *s, char *const *expressions,
+		struct buf *text)
+{
+	const struct python_view view = { .py = py, .space = s, .tid = s->threads[0].tid };
+	for (; *expressions; expressions++) {
+		struct err *err = python_print_text(&view, *expressions, text);
+		fprintf(stderr, "%s: %s\n", *expressions, err ? err->msg : "found");
+		err_drop(err);
+	}
+}
+
+static struct err *record(struct proc_space *p, bool locals, bool natives, char *const *expressions)
 {
 	struct recorder r = { .below = &p->mem, .natives = natives };
 	struct mem recording;
@@ -196,6 +209,8 @@ static struct err *record(struct proc_space *p, bool locals, bool natives)
 		err = python_stacks_text(py, &space, PYTHON_FULL, NULL, &text);
 	if (!err && locals)
 		err = python_frames_document(py, &space, ";locals", &text);
+	if (!err)
+		ask(py, &space, expressions, &text);
 	space.open_map = natives ? NULL : space.open_map;
 	space.open_path = NULL;
 	if (!err && natives)
@@ -216,12 +231,12 @@ static struct err *record(struct proc_space *p, bool locals, bool natives)
 int main(int argc, char **argv)
 {
 	static struct proc_space p;
-	bool locals = argc == 3 && strcmp(argv[1], "-l") == 0;
-	bool natives = argc == 3 && strcmp(argv[1], "-n") == 0;
-	if (argc != 2 + (locals || natives) ||
-	    !proc_space_open(&p, (pid_t)strtol(argv[argc - 1], NULL, 10)))
+	bool locals = argc > 2 && strcmp(argv[1], "-l") == 0;
+	bool natives = argc > 2 && strcmp(argv[1], "-n") == 0;
+	int at = 1 + (locals || natives);
+	if (argc < at + 1 || !proc_space_open(&p, (pid_t)strtol(argv[at], NULL, 10)))
 		return 2;
-	struct err *err = proc_space_stop(&p) ? record(&p, locals, natives)
+	struct err *err = proc_space_stop(&p) ? record(&p, locals, natives, argv + at + 1)
 					      : err_new(ERR_STATE, "cannot stop it");
 	if (err) {
 		fprintf(stderr, "%s\n", err->msg);
