@@ -129,6 +129,28 @@ static void put_cycle(struct tree *t, const struct py_tasks *tasks,
 	tree_close(t);
 }
 
+static void put_greenlet(struct tree *t, const struct py_tasks *tasks, const struct py_greenlet *g)
+{
+	tree_open(t, "greenlet");
+	tree_address(t, "address", g->addr);
+	tree_text(t, "type", g->type);
+	if (g->tid)
+		tree_int(t, "tid", g->tid);
+	tree_list(t, "frames");
+	for (size_t i = 0; i < g->nframes && t->out->len < DOCUMENT_MAX; i++) {
+		const struct py_frame *f = &tasks->frames[g->first_frame + i];
+		tree_open(t, "frame");
+		tree_int(t, "level", (int64_t)i);
+		put_place(t, f);
+		tree_text(t, "qualname", f->qualname);
+		tree_address(t, "address", f->addr);
+		tree_close(t);
+	}
+	tree_list_end(t);
+	put_corrupt(t, g->corrupt);
+	tree_close(t);
+}
+
 static void put_document(struct tree *t, const struct py_tasks *tasks)
 {
 	const struct py_snapshot *snap = tasks->snap;
@@ -149,7 +171,11 @@ static void put_document(struct tree *t, const struct py_tasks *tasks)
 	for (size_t i = 0; i < tasks->ncycles; i++)
 		put_cycle(t, tasks, &tasks->cycles[i]);
 	tree_list_end(t);
-	put_corrupt(t, tasks->corrupt);
+	tree_list(t, "greenlets");
+	for (size_t i = 0; i < tasks->ngreenlets; i++)
+		put_greenlet(t, tasks, &tasks->greenlets[i]);
+	tree_list_end(t);
+	put_corrupt(t, tasks->corrupt ? tasks->corrupt : tasks->no_greenlets);
 	tree_close(t);
 }
 

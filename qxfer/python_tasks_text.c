@@ -99,29 +99,29 @@ static void put_corrupt(const struct drawing *d, const char *why)
 	buf_puts(d->out, "\n");
 }
 
-static void put_await(const struct drawing *d, const struct py_await *step)
+static void put_place(const struct drawing *d, const struct py_frame *f, const char *name)
 {
 	struct buf *out = d->out;
 	put_prefix(d);
-	if (step->frame.corrupt) {
-		buf_puts(out, step->frame.name);
+	if (f->corrupt) {
+		buf_puts(out, f->name);
 		buf_puts(out, "\n");
 		return;
 	}
 	buf_puts(out, "File \"");
 	paint(d, CYAN);
-	buf_puts(out, step->frame.file);
+	buf_puts(out, f->file);
 	paint(d, PLAIN);
 	buf_puts(out, "\", line ");
-	if (step->frame.pos.line >= 0) {
+	if (f->pos.line >= 0) {
 		paint(d, GREEN);
-		buf_printf(out, "%d", step->frame.pos.line);
+		buf_printf(out, "%d", f->pos.line);
 		paint(d, PLAIN);
 	} else {
 		buf_puts(out, "?");
 	}
 	buf_puts(out, ", in ");
-	buf_puts(out, step->qualname);
+	buf_puts(out, name);
 	buf_puts(out, "\n");
 }
 
@@ -129,8 +129,10 @@ static void put_chain(struct drawing *d, const struct py_task *task, bool rail)
 {
 	size_t len = d->prefix.len;
 	buf_puts(&d->prefix, rail ? "|     " : "      ");
-	for (size_t i = 0; i < task->nawaits && d->out->len < TEXT_MAX; i++)
-		put_await(d, &d->t->awaits[task->first_await + i]);
+	for (size_t i = 0; i < task->nawaits && d->out->len < TEXT_MAX; i++) {
+		const struct py_await *step = &d->t->awaits[task->first_await + i];
+		put_place(d, &step->frame, step->qualname);
+	}
 	put_corrupt(d, task->corrupt);
 	d->prefix.len = len;
 }
@@ -217,10 +219,32 @@ static void put_cycle(const struct drawing *d, const struct py_task_cycle *cycle
 	buf_puts(d->out, "\n");
 }
 
+static void put_greenlet(struct drawing *d, const struct py_greenlet *g)
+{
+	paint(d, BOLD);
+	buf_printf(d->out, "Greenlet at 0x%" PRIx64, g->addr);
+	paint(d, PLAIN);
+	if (strcmp(g->type, "greenlet") != 0) {
+		buf_puts(d->out, " (");
+		buf_puts(d->out, g->type);
+		buf_puts(d->out, ")");
+	}
+	if (g->tid)
+		buf_printf(d->out, " of thread %d", (int)g->tid);
+	buf_puts(d->out, ", most recent call first:\n");
+	buf_puts(&d->prefix, "  ");
+	for (size_t i = 0; i < g->nframes && d->out->len < TEXT_MAX; i++) {
+		const struct py_frame *f = &d->t->frames[g->first_frame + i];
+		put_place(d, f, f->qualname);
+	}
+	put_corrupt(d, g->corrupt);
+	buf_clear(&d->prefix);
+}
+
 static void draw(struct drawing *d)
 {
 	const struct py_tasks *t = d->t;
-	if (!t->ntasks)
+	if (!t->ntasks && !t->ngreenlets)
 		buf_puts(d->out, t->imported ? "No asyncio tasks.\n"
 					     : "No asyncio tasks: asyncio is not imported.\n");
 	for (size_t i = 0; i < t->nloops; i++)
@@ -231,6 +255,9 @@ static void draw(struct drawing *d)
 	for (size_t i = 0; i < t->ncycles; i++)
 		put_cycle(d, &t->cycles[i]);
 	put_corrupt(d, t->corrupt);
+	for (size_t i = 0; i < t->ngreenlets && d->out->len < TEXT_MAX; i++)
+		put_greenlet(d, &t->greenlets[i]);
+	put_corrupt(d, t->no_greenlets);
 }
 
 struct err *python_tasks_text(struct python *py, const struct space *s, unsigned int style,

@@ -297,6 +297,7 @@ TASK_FIELDS = [
     ("gc.head_size", ["PyGC_Head.(sizeof)"]),
     ("gc.runtime", ["_PyRuntimeState.gc.generations"]),
     ("gc.interp", ["_is.gc.generations"]),
+    ("gc.generation0", ["_is.gc.generation0", "_PyRuntimeState.gc.generation0"]),
     ("gc.permanent", ["_is.gc.permanent_generation", "_PyRuntimeState.gc.permanent_generation"]),
 ]
 

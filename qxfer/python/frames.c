@@ -317,6 +317,9 @@ struct err *py_frame_single(struct py_walker *w, uint64_t addr, struct py_frame 
 	struct err *err = py_frame_read(w, addr, &raw);
 	if (!err)
 		err = py_codes_get(&w->py->codes, w->mem, w->off, raw.code, &code);
+	if (!err && (code->absent || code->trampoline))
+		err = err_new(ERR_NOT_FOUND, "the frame at 0x%llx is the interpreter's own",
+			      (unsigned long long)addr);
 	if (err)
 		return err;
 	*ret = (struct py_frame){

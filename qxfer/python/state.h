@@ -82,7 +82,10 @@ struct py_raw_frame {
  */
 struct err *py_frame_read(struct py_walker *w, uint64_t addr, struct py_raw_frame *ret) MUST_CHECK;
 
-/* The frame at @addr, which need not be on any thread's stack, with its name and place. */
+/*
+ * The frame at @addr, which need not be on any thread's stack, with its name and place.
+ * ERR_NOT_FOUND: it is one of the interpreter's own.
+ */
 struct err *py_frame_single(struct py_walker *w, uint64_t addr, struct py_frame *ret) MUST_CHECK;
 
 /* What was seen on the way down a chain of frames. */

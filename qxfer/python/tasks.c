@@ -50,6 +50,8 @@ void py_tasks_end(struct py_tasks *t)
 	free(t->edges);
 	free(t->cycles);
 	free(t->members);
+	free(t->greenlets);
+	free(t->frames);
 	arena_deinit(&t->texts);
 	*t = (struct py_tasks){ 0 };
 }
@@ -150,19 +152,28 @@ static enum task_class class_of_base(const struct py_type *t)
 	return TASK_OTHER;
 }
 
-/* asyncio.futures' class has these methods, and asyncio.tasks' one more. */
+static bool class_has(struct task_reader *r, const struct py_type *t, const char *name)
+{
+	uint64_t value = 0;
+	if (!(t->flags & TYPE_HEAP))
+		return false;
+	struct err *err = val_class_attr(&r->v, t, name, &value, NULL);
+	err_drop(err);
+	return !err && value;
+}
+
+/* A method of asyncio.tasks' class, in 3.6 by another name. */
+static bool has_wakeup(struct task_reader *r, const struct py_type *t)
+{
+	return class_has(r, t, "_Task__wakeup") ||
+	       (PY_MINOR(r->w->off->version_hex) <= 0x0306 && class_has(r, t, "_wakeup"));
+}
+
 static enum task_class class_of_python(struct task_reader *r, const struct py_type *t)
 {
-	uint64_t awaits = 0, wakeup = 0;
-	if (!(t->flags & TYPE_HEAP))
+	if (!class_has(r, t, "_asyncio_future_blocking"))
 		return TASK_OTHER;
-	struct err *err = val_class_attr(&r->v, t, "_asyncio_future_blocking", &awaits, NULL);
-	if (!err && awaits)
-		err = val_class_attr(&r->v, t, "_Task__wakeup", &wakeup, NULL);
-	if (!err && awaits && !wakeup)
-		err = val_class_attr(&r->v, t, "_wakeup", &wakeup, NULL);
-	err_drop(err);
-	return err || !awaits ? TASK_OTHER : wakeup ? TASK_TASK : TASK_FUTURE;
+	return has_wakeup(r, t) ? TASK_TASK : TASK_FUTURE;
 }
 
 static struct err *classify(struct task_reader *r, const struct py_type *t, enum task_class *ret)
@@ -180,6 +191,8 @@ static struct err *classify(struct task_reader *r, const struct py_type *t, enum
 		return err_new(ERR_BAD_DATA, "asyncio's tasks are not laid out as expected");
 	if (*ret == TASK_OTHER)
 		*ret = class_of_python(r, t);
+	else if (*ret == TASK_C_FUTURE && has_wakeup(r, t))
+		*ret = TASK_MIXED;
 	return NULL;
 }
 
@@ -238,7 +251,8 @@ struct err *task_field(struct task_reader *r, uint64_t addr, uint32_t offset, co
 		       uint64_t *ret)
 {
 	enum task_class cls = task_class_of(r, addr);
-	if (cls == TASK_TASK || cls == TASK_FUTURE)
+	if (cls == TASK_TASK || cls == TASK_FUTURE ||
+	    (cls == TASK_MIXED && (offset == PY_NONE || offset >= r->lay.future.size)))
 		return task_attr(r, addr, name, ret);
 	*ret = 0;
 	if (cls == TASK_OTHER || offset == PY_NONE)
@@ -254,7 +268,7 @@ bool task_is_pending(struct task_reader *r, uint64_t addr, enum task_class cls)
 	uint32_t state = 0;
 	uint64_t text = 0;
 	struct err *err = NULL;
-	if (cls == TASK_C_TASK || cls == TASK_C_FUTURE)
+	if (task_in_c(cls))
 		err = val_read(&r->v, addr + r->lay.future.state, &state, sizeof(state));
 	else if (cls != TASK_OTHER) /* an instance has its own from when it is done */
 		err = task_attr(r, addr, "_state", &text);
@@ -508,6 +522,8 @@ static struct err *read_all(struct task_reader *r)
 		err = task_edges_read(r);
 	if (!err)
 		err = task_cycles_find(r);
+	if (!err)
+		err = task_greenlets_read(r);
 	return err;
 }
 

@@ -3,7 +3,7 @@
  * asyncio's tasks, from memory alone: what each is doing, down to what it waits
  * for, and who waits for it.
  *
- * Tasks that are done are left out.  All texts are UTF-8 as text.h makes it.
+ * Beside them greenlets, which wait in their own way.  Tasks that are done are left out.  All texts are UTF-8 as text.h makes it.
  */
 #ifndef QXFER_PYTHON_TASKS_H
 #define QXFER_PYTHON_TASKS_H
@@ -73,6 +73,15 @@ struct py_task_cycle {
 	size_t first, n; /* task numbers in py_tasks.members */
 };
 
+/* A greenlet that does not run at this moment, and has not ended. */
+struct py_greenlet {
+	uint64_t addr;
+	const char *type;
+	pid_t tid;		     /* the thread that it is of; 0: unknown */
+	size_t first_frame, nframes; /* in py_tasks.frames, innermost first */
+	const char *corrupt;	     /* why the frames end early, or NULL */
+};
+
 struct py_tasks {
 	const struct py_snapshot *snap; /* the stacks of the same stop */
 	bool imported;			/* some interpreter has asyncio */
@@ -88,10 +97,16 @@ struct py_tasks {
 	size_t ncycles;
 	size_t *members;
 	size_t nmembers;
-	const char *corrupt; /* why there may be more tasks, or NULL */
+	const char *corrupt;	       /* why there may be more tasks, or NULL */
+	struct py_greenlet *greenlets; /* by thread */
+	size_t ngreenlets;
+	struct py_frame *frames;
+	size_t nframes;
+	const char *no_greenlets; /* why there may be more greenlets, or NULL */
 
 	struct arena texts;
 	size_t tasks_cap, awaits_cap, loops_cap, edges_cap, cycles_cap, members_cap;
+	size_t greenlets_cap, frames_cap;
 };
 
 /*

@@ -99,7 +99,7 @@ static struct err *follow_awaited_by(struct task_reader *r, struct search *s, ui
 	uint8_t is_set = 1;
 	struct err *err =
 		task_field(r, future, r->lay.future.awaited_by, "_Future__asyncio_awaited_by", &by);
-	if (!err && by && (cls == TASK_C_FUTURE || cls == TASK_C_TASK))
+	if (!err && by && task_in_c(cls))
 		err = val_read(&r->v, future + r->lay.future.awaited_by_is_set, &is_set, 1);
 	if (err || !by)
 		return err;
@@ -124,6 +124,7 @@ static bool known_callback(const char *qualname, enum callback_kind *ret)
 		enum callback_kind kind;
 	} known[] = {
 		{ "gather.<locals>._done_callback", CALLBACK_CLOSURE },
+		{ "_gather.<locals>._done_callback", CALLBACK_CLOSURE }, /* 3.9 */
 		{ "_wait.<locals>._on_completion", CALLBACK_CLOSURE },
 		{ "shield.<locals>._inner_done_callback", CALLBACK_CLOSURE },
 		{ "shield.<locals>._done_callback", CALLBACK_CLOSURE },
@@ -301,7 +302,7 @@ static struct err *follow_callbacks(struct task_reader *r, struct search *s, uin
 	size_t n, two;
 	enum task_class cls = task_class_of(r, future);
 	struct err *err = NULL;
-	if (cls == TASK_C_FUTURE || cls == TASK_C_TASK)
+	if (task_in_c(cls))
 		err = task_field(r, future, r->lay.future.callback0, "", &first);
 	if (!err && first)
 		err = follow_callback(r, s, first);

@@ -6,11 +6,13 @@
  * tasks; Python-coded ones in asyncio.tasks._scheduled_tasks.
  * 3.12, 3.13: asyncio.tasks._scheduled_tasks and _eager_tasks.
  * 3.7 to 3.11: asyncio.tasks._all_tasks.
- * 3.6: the attribute _all_tasks of asyncio.tasks.Task and _PyTask.
+ * 3.6: in a static variable of the C module; there, and where the others cannot be
+ * read, they are looked for among all objects.
  */
-#include "qxfer/python/tasks_priv.h"
-
 #include <inttypes.h>
+#include <stdlib.h>
+
+#include "qxfer/python/gc.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -111,21 +113,34 @@ static struct err *visit_names(struct task_reader *r, const struct list *l, uint
 	return err;
 }
 
-/* 3.6: the classes have it. */
-static struct err *visit_classes(struct task_reader *r, const struct list *l, uint64_t dict)
+/* ---- among all objects ---- */
+
+struct among {
+	const struct list *list;
+	struct task_map types; /* 1: its objects are tasks */
+};
+
+static struct err *visit_object(struct task_reader *r, uint64_t object, uint64_t type, void *arg)
 {
-	static const char *const names[] = { "Task", "_PyTask", "_CTask" };
-	struct err *err = NULL;
-	for (size_t i = 0; !err && i < ARRAY_SIZE(names); i++) {
-		uint64_t cls, own = 0;
+	struct among *a = arg;
+	size_t is = 0;
+	if (!type || type % 8)
+		return NULL;
+	if (!task_map_find(&a->types, type, &is)) {
 		task_allow(r);
-		err = val_dict_find(&r->v, dict, names[i], &cls);
-		if (!err && cls)
-			err = val_word(&r->v, cls, r->v.lay.type.dict, &own);
-		if (!err && own)
-			err = visit_names(r, l, own);
-		err = note(r, err);
+		is = task_is_task(task_class_of(r, object));
+		struct err *err = task_map_add(&a->types, type, is);
+		if (err)
+			return err;
 	}
+	return is ? a->list->found(r, a->list->in, object) : NULL;
+}
+
+static struct err *find_among_all(struct task_reader *r, const struct list *l)
+{
+	struct among a = { .list = l };
+	struct err *err = note(r, py_gc_visit(r, l->in, visit_object, &a));
+	free(a.types.slot);
 	return err;
 }
 
@@ -141,6 +156,7 @@ struct err *task_find_all(struct task_reader *r, const struct py_interp *in, tas
 		return err;
 	r->t->imported = true;
 	if (PY_MINOR(r->w->off->version_hex) <= 0x0306)
-		return visit_classes(r, &l, dict);
-	return visit_names(r, &l, dict);
+		return find_among_all(r, &l);
+	err = visit_names(r, &l, dict);
+	return err || !r->t->corrupt ? err : find_among_all(r, &l);
 }

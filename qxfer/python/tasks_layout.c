@@ -25,7 +25,7 @@ const struct py_task_layout py_task_layout_table[] = {
 		.code = { .code = 40 },
 		.weakref = { .target = 16 },
 		.gc = { .head_size = 32, .runtime = PY_NONE, .interp = PY_NONE,
-			.permanent = PY_NONE },
+			.generation0 = PY_NONE, .permanent = PY_NONE },
 	},
 	{ /* 3.7.16 */
 		.version_hex = 0x030710f0, .build = PY_BUILD_GIL,
@@ -40,7 +40,8 @@ const struct py_task_layout py_task_layout_table[] = {
 			.lasti = 104, .state = PY_NONE, .code = 32, .of_object = PY_NONE },
 		.code = { .code = 40 },
 		.weakref = { .target = 16 },
-		.gc = { .head_size = 32, .runtime = 352, .interp = PY_NONE, .permanent = 512 },
+		.gc = { .head_size = 32, .runtime = 352, .interp = PY_NONE, .generation0 = 496,
+			.permanent = 512 },
 	},
 	{ /* 3.8.18 */
 		.version_hex = 0x030812f0, .build = PY_BUILD_GIL,
@@ -54,7 +55,8 @@ const struct py_task_layout py_task_layout_table[] = {
 			.lasti = 104, .state = PY_NONE, .code = 32, .of_object = PY_NONE },
 		.code = { .code = 48 },
 		.weakref = { .target = 16 },
-		.gc = { .head_size = 16, .runtime = 368, .interp = PY_NONE, .permanent = 448 },
+		.gc = { .head_size = 16, .runtime = 368, .interp = PY_NONE, .generation0 = 440,
+			.permanent = 448 },
 	},
 	{ /* 3.9.18 */
 		.version_hex = 0x030912f0, .build = PY_BUILD_GIL,
@@ -68,7 +70,8 @@ const struct py_task_layout py_task_layout_table[] = {
 			.lasti = 104, .state = PY_NONE, .code = 32, .of_object = PY_NONE },
 		.code = { .code = 48 },
 		.weakref = { .target = 16 },
-		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 640, .permanent = 720 },
+		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 640, .generation0 = 712,
+			.permanent = 720 },
 	},
 	{ /* 3.10.13 */
 		.version_hex = 0x030a0df0, .build = PY_BUILD_GIL,
@@ -82,7 +85,8 @@ const struct py_task_layout py_task_layout_table[] = {
 			.lasti = 96, .state = 108, .code = 32, .of_object = PY_NONE },
 		.code = { .code = 48 },
 		.weakref = { .target = 16 },
-		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 640, .permanent = 720 },
+		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 640, .generation0 = 712,
+			.permanent = 720 },
 	},
 	{ /* 3.11.7 */
 		.version_hex = 0x030b07f0, .build = PY_BUILD_GIL,
@@ -96,7 +100,8 @@ const struct py_task_layout py_task_layout_table[] = {
 			.lasti = PY_NONE, .state = PY_NONE, .code = PY_NONE, .of_object = 24 },
 		.code = { .code = PY_NONE },
 		.weakref = { .target = 16 },
-		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 672, .permanent = 752 },
+		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 672, .generation0 = 744,
+			.permanent = 752 },
 	},
 	{ /* 3.12.1 */
 		.version_hex = 0x030c01f0, .build = PY_BUILD_GIL,
@@ -110,7 +115,8 @@ const struct py_task_layout py_task_layout_table[] = {
 			.lasti = PY_NONE, .state = PY_NONE, .code = PY_NONE, .of_object = 24 },
 		.code = { .code = PY_NONE },
 		.weakref = { .target = 16 },
-		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 136, .permanent = 216 },
+		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 136, .generation0 = 208,
+			.permanent = 216 },
 	},
 	{ /* 3.13.18 */
 		.version_hex = 0x030d12f0, .build = PY_BUILD_GIL,
@@ -124,8 +130,8 @@ const struct py_task_layout py_task_layout_table[] = {
 			.lasti = PY_NONE, .state = PY_NONE, .code = PY_NONE, .of_object = 24 },
 		.code = { .code = PY_NONE },
 		.weakref = { .target = 16 },
-		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 7424, .permanent = 7504
-			},
+		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 7424,
+			.generation0 = 7496, .permanent = 7504 },
 	},
 	{ /* 3.14.10 */
 		.version_hex = 0x030e0af0, .build = PY_BUILD_GIL,
@@ -139,8 +145,8 @@ const struct py_task_layout py_task_layout_table[] = {
 			.lasti = PY_NONE, .state = PY_NONE, .code = PY_NONE, .of_object = 24 },
 		.code = { .code = PY_NONE },
 		.weakref = { .target = 16 },
-		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 7432, .permanent = 7504
-			},
+		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 7432,
+			.generation0 = 7664, .permanent = 7504 },
 	},
 	{ /* 3.15.2 */
 		.version_hex = 0x030f02f0, .build = PY_BUILD_GIL,
@@ -154,8 +160,8 @@ const struct py_task_layout py_task_layout_table[] = {
 			.lasti = PY_NONE, .state = PY_NONE, .code = PY_NONE, .of_object = 24 },
 		.code = { .code = PY_NONE },
 		.weakref = { .target = 16 },
-		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 7408, .permanent = 7480
-			},
+		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 7408,
+			.generation0 = 7568, .permanent = 7480 },
 	},
 };
 /* clang-format on */

@@ -56,6 +56,7 @@ struct py_task_layout {
 	struct {
 		uint32_t head_size;	  /* of the PyGC_Head before each object */
 		uint32_t runtime, interp; /* where the generations are, in one or the other */
+		uint32_t generation0;	  /* beside them: the address of the first */
 		uint32_t permanent;	  /* and what gc.freeze() put aside */
 	} gc;
 };

@@ -20,6 +20,7 @@ enum task_class {
 	TASK_C_TASK,   /* _asyncio.Task or a class of it */
 	TASK_FUTURE,   /* asyncio.futures' own, written in Python */
 	TASK_TASK,     /* and asyncio.tasks' */
+	TASK_MIXED,    /* the same on top of _asyncio.Future, as in 3.6 */
 };
 
 /* A number by an address; open addressing, a power of two. */
@@ -72,7 +73,12 @@ const char *task_type_name(struct task_reader *r, uint64_t addr);
 enum task_class task_class_of(struct task_reader *r, uint64_t addr);
 static inline bool task_is_task(enum task_class c)
 {
-	return c == TASK_C_TASK || c == TASK_TASK;
+	return c == TASK_C_TASK || c == TASK_TASK || c == TASK_MIXED;
+}
+/* Whether what all futures have is in the C structure. */
+static inline bool task_in_c(enum task_class c)
+{
+	return c == TASK_C_TASK || c == TASK_C_FUTURE || c == TASK_MIXED;
 }
 /* The attribute of an instance, 0 if it has none or it is None. */
 struct err *task_attr(struct task_reader *r, uint64_t addr, const char *name,
@@ -116,6 +122,11 @@ struct err *task_chain_read(struct task_reader *r, struct py_task *task, uint64_
 
 /* Fills in who waits for whom, for all tasks. */
 struct err *task_edges_read(struct task_reader *r) MUST_CHECK;
+
+/* ---- greenlets.c ---- */
+
+/* Fills in the greenlets, if there is such a module. */
+struct err *task_greenlets_read(struct task_reader *r) MUST_CHECK;
 
 /* ---- tasks_cycles.c ---- */
 

@@ -14,10 +14,6 @@ from harness import TOP, case
 DTD = os.path.join(TOP, "docs", "python-tasks.dtd")
 
 
-def pythons():
-    return [python for python in zoo.pythons() if python.version >= (3, 11)]
-
-
 def tasks_program(t, python):
     """A program whose tasks do not move; it and what it says of them."""
     path = os.path.join(t.dir, "tasks.json")
@@ -65,7 +61,7 @@ def compare(t, document, loops):
         t.equal(its_loop["ident"], hex(loop["ident"]), "the thread of %s" % task["name"])
 
 
-@case("stacks --tasks equals asyncio's own account", python=pythons)
+@case("stacks --tasks equals asyncio's own account", python=zoo.pythons)
 def _(t, python):
     program, loops = tasks_program(t, python)
     document = json.loads(stacks_tasks(t, program, "--json"))
