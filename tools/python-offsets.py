@@ -61,6 +61,8 @@ FIELDS = [
     ("frame.instr", ["_PyInterpreterFrame.instr_ptr", "_PyInterpreterFrame.prev_instr",
                      "_frame.f_lasti"]),
     ("frame.generator", ["_frame.f_gen"]),
+    ("frame.executing", ["_frame.f_executing"]),
+    ("frame.state", ["_frame.f_state"]),
     ("frame.owner", ["_PyInterpreterFrame.owner"]),
     ("frame.is_entry", ["_PyInterpreterFrame.is_entry"]),
     ("frame.tlbc_index", ["_PyInterpreterFrame.tlbc_index"]),

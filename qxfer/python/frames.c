@@ -10,12 +10,21 @@
  */
 #include "qxfer/python/state.h"
 
+#include <string.h>
+
 #define STEPS_MAX (4ul * PY_FRAMES_MAX)
 /* Of all threads together. */
 #define READS_MAX (8ul * PY_ALL_FRAMES_MAX)
 
 /* While only the innermost frames are wanted, how much further to look for damage. */
 #define PEEK_MAX 64u
+
+static bool is_evaluated(const struct py_offsets *off, struct obj *o)
+{
+	if (off->frame.state != PY_NONE)
+		return (int8_t)obj_uint(o, off->frame.state, 1) == 0;
+	return off->frame.executing == PY_NONE || obj_uint(o, off->frame.executing, 1) != 0;
+}
 
 /*
  * To 3.10: a PyFrameObject, one for each call of _PyEval_EvalFrameDefault().  f_gen is
@@ -30,7 +39,27 @@ static struct py_raw_frame frame_object(const struct py_offsets *off, struct obj
 		.instr = (uint64_t)(int64_t)(int32_t)obj_uint(o, off->frame.instr, 4),
 		.owner = generator ? PY_OWNER_GENERATOR : PY_OWNER_THREAD,
 		.is_entry = true,
+		.idle = generator && !is_evaluated(off, o),
 	};
+}
+
+/* The first one tells the type, if that is called so; the others must be of it. */
+static struct err *check_frame_type(struct py_walker *w, struct obj *o)
+{
+	static const char name[] = "frame";
+	char text[sizeof(name)] = "";
+	uint64_t at = 0, type = obj_uint(o, w->off->object.type, 8);
+	if (type == w->frame_type && type)
+		return NULL;
+	/* A core need not hold the name: then there is no telling. */
+	struct err *err = mem_ptr(w->mem, type + w->off->type.name, &at);
+	size_t n = err ? 0 : mem_read_some(w->mem, at, text, sizeof(text));
+	err_drop(err);
+	if (w->frame_type || (n && memcmp(text, name, sizeof(name)) != 0))
+		return err_new(ERR_BAD_DATA, "no frame object at 0x%llx",
+			       (unsigned long long)o->addr);
+	w->frame_type = type;
+	return NULL;
 }
 
 struct err *py_frame_read(struct py_walker *w, uint64_t addr, struct py_raw_frame *ret)
@@ -47,7 +76,7 @@ struct err *py_frame_read(struct py_walker *w, uint64_t addr, struct py_raw_fram
 		return err;
 	if (off->lasti_unit) {
 		*ret = frame_object(off, &o);
-		return NULL;
+		return check_frame_type(w, &o);
 	}
 	*ret = (struct py_raw_frame){
 		.code = obj_uint(&o, off->frame.code, 8) & ~(uint64_t)off->code_tag,
@@ -65,6 +94,7 @@ struct err *py_frame_read(struct py_walker *w, uint64_t addr, struct py_raw_fram
 void py_chain_note(const struct py_offsets *off, struct py_chain *c, const struct py_raw_frame *raw)
 {
 	c->shim_last = raw->owner >= off->owner_shim;
+	c->idle_last = raw->idle;
 	if (!c->n) {
 		c->shim_first = c->shim_last;
 		c->first_previous = raw->previous;
@@ -201,6 +231,13 @@ static struct err *collect_instead(struct py_walker *w, struct py_thread *thread
 	return say_why(w, thread, collect(w, thread, from, &chain));
 }
 
+static const char *missing_text(const struct py_chain *chain)
+{
+	if (chain->idle_last)
+		return "an exception is thrown into a generator: what called it is not linked";
+	return "stopped in the middle of a call or return: frames may be missing";
+}
+
 struct err *py_frames_collect(struct py_walker *w, struct py_thread *thread,
 			      const struct py_top *top)
 {
@@ -214,8 +251,7 @@ struct err *py_frames_collect(struct py_walker *w, struct py_thread *thread,
 		if (py_top_instead(w, top, &chain, &instead))
 			err = collect_instead(w, thread, instead);
 		else if (!thread->corrupt)
-			thread->corrupt =
-				"stopped in the middle of a call or return: frames may be missing";
+			thread->corrupt = missing_text(&chain);
 	}
 	thread->nframes = w->py->snap.nframes - thread->first_frame;
 	return err;

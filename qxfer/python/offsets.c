@@ -66,6 +66,8 @@ static const struct limit {
 	{ 240, AT(frame.is_entry), false },
 	{ 240, AT(frame.tlbc_index), false },
 	{ 240, AT(frame.generator), false },
+	{ 240, AT(frame.executing), false },
+	{ 240, AT(frame.state), false },
 	{ 480, AT(code.filename), true },
 	{ 480, AT(code.name), true },
 	{ 480, AT(code.qualname), false },

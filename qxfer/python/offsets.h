@@ -93,6 +93,8 @@ struct py_offsets {
 		uint32_t is_entry;   /* 3.11: first frame of its C evaluation loop */
 		uint32_t tlbc_index; /* an int: which copy of the instructions it runs (3.14t) */
 		uint32_t generator; /* to 3.10: the generator it belongs to; then it has no owner */
+		uint32_t executing; /* to 3.9: whether its evaluation loop runs */
+		uint32_t state;	    /* 3.10: enum _framestate, 0 if it does */
 	} frame;
 	struct {
 		uint32_t size, filename, name, qualname, linetable, first_line, first_traceable;

@@ -66,6 +66,7 @@ struct py_walker {
 	const struct py_offsets *off;
 	struct py_walk walk;
 	size_t frames_read;  /* of all threads, whatever for; see py_frame_read() */
+	uint64_t frame_type; /* to 3.10: of frame objects, once one was seen */
 	size_t frames_tried; /* of those, to find out whether a chain is the right one */
 };
 
@@ -74,6 +75,7 @@ struct py_raw_frame {
 	uint64_t code, previous, instr;
 	unsigned int owner;
 	bool is_entry; /* to 3.11 */
+	bool idle;     /* to 3.10: a generator's, while no loop evaluates it */
 };
 
 /*
@@ -97,6 +99,7 @@ struct py_chain {
 	uint64_t level_previous; /* and where it points: the frame that called that loop */
 	bool cut;		 /* not followed to its end because no more was wanted */
 	bool damaged;		 /* not followed to its end because it could not be */
+	bool idle_last;		 /* py_raw_frame.idle of the last one seen */
 };
 
 void py_chain_note(const struct py_offsets *off, struct py_chain *c,

@@ -8,8 +8,13 @@
  * shows a chain that does not hold together: a new frame with the link of whatever
  * lay there before, a generator already unlinked but still current, a _PyCFrame
  * not filled in yet.  Seen with gcc: about one stop in 5,000 of a program that does
- * nothing but call, with 3.11 and 3.12; none in 3.13 and later.  To 3.10 one store
- * enters a frame that is complete by then, and one leaves it.
+ * nothing but call, with 3.11 and 3.12; none in 3.13 and later.
+ *
+ * To 3.10 one store enters a frame that is complete by then, and one leaves it, but for
+ * an exception that is thrown into a generator and on into the one that it waits for:
+ * the outer one is current then and no loop evaluates it.  3.9 does not link it to its
+ * caller at all (Objects/genobject.c, _gen_throw()), and 3.10 takes the link away before
+ * the caller is current again.
  *
  * What does hold: each evaluation loop's first frame points to the frame that was
  * current when the loop was entered (3.11, 3.12), or every chain ends in a shim of
@@ -37,9 +42,10 @@ static bool has_cframes(const struct py_walker *w)
 bool py_top_is_whole(const struct py_walker *w, const struct py_top *top,
 		     const struct py_chain *chain)
 {
-	/* To 3.10 one store enters a frame, which is complete then, and one leaves it. */
-	if (!top->frame || chain->cut || w->off->lasti_unit)
+	if (!top->frame || chain->cut)
 		return true;
+	if (w->off->lasti_unit)
+		return chain->damaged || !chain->idle_last;
 	if (!has_cframes(w))
 		return !chain->damaged && chain->shim_last;
 	if (chain->level_ended && chain->level_previous == top->caller)
@@ -205,6 +211,8 @@ bool py_top_instead(struct py_walker *w, const struct py_top *top, const struct 
 	struct search s = { 0 };
 
 	size_t nregs = read_regs(w, top->tid, word, REGS_MAX);
+	if (w->off->lasti_unit && chain->n != 1)
+		return false;
 	if (top->cframe && nregs && !outer_is_whole(w, top)) {
 		if (!find_outer_cframe(w, &outer))
 			return false;

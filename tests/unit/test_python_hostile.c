@@ -14,14 +14,16 @@ enum {
 	INTERP_STEP = 0x1000000,
 	IDENT = 5,
 };
-#define THREADS	 0x100000000000ull
-#define FRAMES	 0x200000000000ull
-#define CODES	 0x300000000000ull
-#define STEP	 0x1000u
-#define TYPE	 0x400000000000ull
-#define TEXTS	 0x500000000000ull
-#define CFRAME	 0x600000000000ull
-#define PER_KIND 0x100000000000ull
+#define THREADS	   0x100000000000ull
+#define FRAMES	   0x200000000000ull
+#define CODES	   0x300000000000ull
+#define STEP	   0x1000u
+#define TYPE	   0x400000000000ull
+#define FRAME_TYPE (TYPE + STEP)
+#define NAME_AT	   0x400u
+#define TEXTS	   0x500000000000ull
+#define CFRAME	   0x600000000000ull
+#define PER_KIND   0x100000000000ull
 
 static struct hostile {
 	struct py_offsets off;
@@ -78,6 +80,8 @@ static uint64_t frame_word(uint64_t addr)
 	uint64_t at = addr % STEP;
 	if (at == off->frame.previous)
 		return addr - at + STEP;
+	if (at == off->object.type && off->lasti_unit)
+		return FRAME_TYPE;
 	if (at == off->frame.code)
 		return CODES + (addr - at - FRAMES);
 	return at == (off->frame.owner & ~7u) ? 0x0101010101010101ull * hostile.owner : 0;
@@ -110,10 +114,19 @@ static uint64_t text_word(uint64_t addr)
 	return 0x0000200b0000200bull;
 }
 
+/* The types of code and, to 3.10, of frame objects. */
+static uint64_t type_word(uint64_t addr)
+{
+	uint64_t text = 0, at = addr % STEP;
+	if (at == hostile.off.type.name)
+		return addr - at + NAME_AT;
+	if (at == NAME_AT)
+		memcpy(&text, addr < FRAME_TYPE ? "code\0\0\0" : "frame\0\0", sizeof(text));
+	return text;
+}
+
 static uint64_t word(uint64_t addr)
 {
-	uint64_t code;
-	memcpy(&code, "code\0\0\0", sizeof(code));
 	switch (addr / PER_KIND) {
 	case 0:
 		if (addr < INTERP)
@@ -126,9 +139,7 @@ static uint64_t word(uint64_t addr)
 	case 3:
 		return code_word(addr);
 	case 4:
-		return addr == TYPE + hostile.off.type.name ? TYPE + 0x100
-		       : addr == TYPE + 0x100		    ? code
-							    : 0;
+		return type_word(addr);
 	case 6:
 		return cframe_word(addr - CFRAME);
 	default:

@@ -64,7 +64,7 @@ Test(python_offsets, every_row_can_be_walked_with)
 		err_drop(err);
 		cr_expect_leq(py_offsets_tstate_span(&py_offsets_table[i]),
 			      sizeof(((struct obj *)0)->data));
-		cr_expect_leq(py_offsets_frame_span(&py_offsets_table[i]), 128);
+		cr_expect_leq(py_offsets_frame_span(&py_offsets_table[i]), 160);
 	}
 }
 

@@ -454,6 +454,8 @@ static void set_current(const struct py_thread *t, uint64_t frame)
 	poke(at, frame);
 }
 
+static uint64_t inner_frame;
+
 /* The coroutine "inner" is current but no longer linked; returns who awaits it. */
 static struct py_frame unlink_inner(pid_t *tid)
 {
@@ -461,6 +463,7 @@ static struct py_frame unlink_inner(pid_t *tid)
 	const struct py_frame *f = &py->snap.frames[t->first_frame];
 	struct py_frame caller = f[2];
 	*tid = t->tid;
+	inner_frame = f[1].addr;
 	cr_assert_str_eq(f[1].name, "inner");
 	set_current(t, f[1].addr);
 	poke(f[1].addr + py->rt.off.frame.previous, 0);
@@ -476,7 +479,7 @@ static const struct py_thread *thread_of(const struct py_snapshot *snap, pid_t t
 	return NULL;
 }
 
-/* To 3.10 a frame is current from after it was linked until before it is unlinked. */
+/* To 3.10 a call's frame is current from after it was linked until before it is unlinked. */
 static bool never_torn(void)
 {
 	walk(NULL);
@@ -513,6 +516,37 @@ Test(python_recorded, without_registers_a_stack_that_may_lack_frames_says_so)
 		const struct py_thread *t = thread_of(snap, tid);
 		cr_assert_not_null(t->corrupt);
 		cr_expect(strstr(t->corrupt, "in the middle of a call"), "%s", t->corrupt);
+	}
+}
+
+/*
+ * To 3.10 an exception thrown on into the generator that another one waits for: the
+ * latter is current and linked to nobody (3.9), or not any more (3.10).
+ */
+Test(python_recorded, a_generator_that_is_thrown_into_may_not_know_its_caller)
+{
+	for_each_recording(i)
+	{
+		if (!never_torn())
+			continue;
+		pid_t tid;
+		struct py_frame caller = unlink_inner(&tid);
+		const struct py_offsets *off = &py->rt.off;
+		bool by_state = off->frame.state != PY_NONE;
+		uint64_t word,
+			at = inner_frame + (by_state ? off->frame.state : off->frame.executing);
+		cr_assert_null(mem_ptr(&rec.mem, at & ~7ull, &word));
+		((uint8_t *)&word)[at & 7] = by_state ? 0xff : 0;
+		poke(at & ~7ull, word);
+		const struct py_thread *t = thread_of(walk(NULL), tid);
+		cr_expect_eq(t->nframes, 1);
+		cr_expect_not_null(t->corrupt);
+		reg = caller.addr;
+		rec.space.thread_regs = one_reg;
+		mem_invalidate(&rec.mem);
+		t = thread_of(walk(NULL), tid);
+		cr_expect_null(t->corrupt, "%s", t->corrupt);
+		cr_expect_eq(py->snap.frames[t->first_frame].addr, caller.addr);
 	}
 }
 
