@@ -5,30 +5,49 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What stands for a character in XML, or in a JSON string; NULL: itself. */
-static const char *escaped(const struct tree *t, char c)
+/* Whether it stands for itself in both, and is ASCII. */
+static bool is_plain(unsigned char c)
 {
-	static const char *const xml[128] = {
-		['&'] = "&amp;",  ['<'] = "&lt;",    ['>'] = "&gt;",
-		['"'] = "&quot;", ['\''] = "&apos;",
+	static const bool special[128] = {
+		['&'] = true, ['<'] = true,  ['>'] = true,
+		['"'] = true, ['\''] = true, ['\\'] = true,
 	};
-	static const char *const json[128] = { ['"'] = "\\\"", ['\\'] = "\\\\" };
-	unsigned int i = (unsigned char)c;
-	if (i >= 128)
-		return NULL;
-	return t->json ? json[i] : xml[i];
+	return c >= ' ' && c < 0x7f && !special[c];
 }
 
+/* The character at @p in a JSON string or in XML; bytes that neither can have are U+FFFD. */
+static size_t put_special(const struct tree *t, const unsigned char *p)
+{
+	static const char *const xml[128] = {
+		['&'] = "&amp;",   ['<'] = "&lt;",  ['>'] = "&gt;",   ['"'] = "&quot;",
+		['\''] = "&apos;", ['\t'] = "&#9;", ['\n'] = "&#10;", ['\r'] = "&#13;",
+	};
+	size_t n = buf_utf8_len(p);
+	if (t->json && (*p < ' ' || *p == 0x7f))
+		buf_printf(t->out, "\\u%04x", *p);
+	else if (t->json && (*p == '"' || *p == '\\'))
+		buf_printf(t->out, "\\%c", *p);
+	else if (!t->json && n == 1 && xml[*p])
+		buf_puts(t->out, xml[*p]);
+	else if (!n || *p < ' ')
+		buf_puts(t->out, "\xef\xbf\xbd");
+	else
+		buf_put(t->out, p, n);
+	return n ? n : 1;
+}
+
+/* What comes here is fit for both already (python/text.h); if it is not, it harms nothing else. */
 static void put_escaped(struct tree *t, const char *text)
 {
-	while (*text) {
+	const unsigned char *p = (const unsigned char *)text;
+	while (*p) {
 		size_t plain = 0;
-		while (text[plain] && !escaped(t, text[plain]))
+		while (is_plain(p[plain]))
 			plain++;
-		buf_put(t->out, text, plain);
-		text += plain;
-		if (*text)
-			buf_puts(t->out, escaped(t, *text++));
+		buf_put(t->out, p, plain);
+		p += plain;
+		if (*p)
+			p += put_special(t, p);
 	}
 }
 

@@ -11,7 +11,7 @@
 
 #include "qxfer/python/text.h"
 
-#define NAME_MAX_BYTES 256u
+#define NAME_MAX_BYTES 1000u
 #define BASES_MAX      64u
 #define MRO_MAX	       200u
 /* What resolving one type may cost, and what of that is charged to the value. */
@@ -54,7 +54,8 @@ static struct err *read_name(struct py_values *v, uint64_t name, struct py_type 
 	char *text = arena_strdup(&v->arena, b.data, b.len);
 	if (!text || b.failed)
 		return &err_nomem;
-	char *dot = strrchr(text, '.');
+	/* One that is too long ends in dots of ours. */
+	char *dot = memrchr(text, '.', b.len <= NAME_MAX_BYTES ? b.len : b.len - 3);
 	t->tp_name = text;
 	t->name = dot ? dot + 1 : text;
 	return NULL;

@@ -31,7 +31,8 @@ static struct corpus *load(void)
 	static struct corpus corpus;
 	glob_t files;
 	if (corpus.n || glob("tests/mem/*.mem", 0, NULL, &files) != 0 ||
-	    glob("tests/mem/values/*.mem", GLOB_APPEND, NULL, &files) != 0)
+	    glob("tests/mem/values/*.mem", GLOB_APPEND, NULL, &files) != 0 ||
+	    glob("tests/mem/library/*.mem", GLOB_APPEND, NULL, &files) != 0)
 		return &corpus;
 	for (size_t i = 0; i < files.gl_pathc && corpus.n < RECORDINGS_MAX; i++)
 		if (recorded_load(files.gl_pathv[i], &corpus.rec[corpus.n]))

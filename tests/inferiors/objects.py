@@ -181,6 +181,11 @@ class Error(Exception):
         self.code = code
 
 
+LONG = "L" * 260
+LongUUID, LongInt = type(LONG, (uuid.UUID,), {}), type(LONG, (int,), {})
+LongError = type(LONG, (ValueError,), {})
+
+
 def function():
     pass
 
@@ -231,6 +236,8 @@ def standard_library(v):
     v["x_template"], v["x_decoder"] = string.Formatter(), json.JSONDecoder()
     v["x_uuid"], v["x_uuid_big"] = uuid.UUID(int=5), uuid.UUID("ffffffff-1234-5678-9abc-def012345678")
     v["x_fraction"], v["x_fraction_neg"] = fractions.Fraction(1, 3), fractions.Fraction(-7)
+    v["x_long_uuid"], v["x_long_error"] = LongUUID(int=1), LongError(LongInt(5))
+    v["x_long_class"], v["x_long_ref"] = LongUUID, weakref.ref(LongUUID)
     v["x_namespace"] = argparse.Namespace(b=1, a="x")
     v["x_ip6"] = ipaddress.ip_address("::1")
     v["x_ip4"], v["x_net4"] = ipaddress.ip_address("127.0.0.1"), ipaddress.ip_network("10.0.0.0/8")
@@ -396,6 +403,7 @@ def threads(v):
 def numbers_and_dates(v):
     v["n_inf"], v["n_snan"] = decimal.Decimal("Infinity"), decimal.Decimal("-sNaN123")
     v["n_nan"], v["n_negzero"] = decimal.Decimal("NaN7"), decimal.Decimal("-0.00")
+    v["n_nan_long"] = decimal.Decimal("NaN" + "7" * 500)
     v["n_context"] = decimal.Decimal(1) / 3
     v["n_long"] = 3**5000
     v["n_longer"] = 7**5099  # 4310 digits
