@@ -9,11 +9,33 @@
 /* x86-64's */
 #define SYS_FUTEX   202
 #define SYS_RESTART 219
+#define COND_SIZE   48u /* pthread_cond_t */
+#define NEAR	    (1u << 17)
 
-bool py_gil_has(const struct py_offsets *off, const struct py_interp *in, uint64_t addr)
+/*
+ * 3.6 has variables instead: gil_cond, and behind it gil_last_holder, not far from
+ * _PyThreadState_Current.
+ */
+static bool is_cond(const struct py_walker *w, const struct py_interp *in, uint64_t addr)
 {
-	const struct py_lock_layout *lay = py_lock_layout_find(off);
-	return in->gil && lay && lay->gil.cond != PY_NONE && addr >= in->gil + lay->gil.cond &&
+	uint64_t current = w->py->rt.current, word[COND_SIZE / 8];
+	uint64_t from = (addr & ~7ull) + 8;
+	uint64_t far = addr > current ? addr - current : current - addr;
+	if (!current || !in->gil_holder || far > NEAR ||
+	    mem_read_some(w->mem, from, word, sizeof(word)) != sizeof(word))
+		return false;
+	for (size_t i = 0; i < COND_SIZE / 8; i++)
+		if (word[i] == in->gil_holder)
+			return true;
+	return false;
+}
+
+bool py_gil_has(const struct py_walker *w, const struct py_interp *in, uint64_t addr)
+{
+	const struct py_lock_layout *lay = py_lock_layout_find(w->off);
+	if (!in->gil)
+		return is_cond(w, in, addr);
+	return lay && lay->gil.cond != PY_NONE && addr >= in->gil + lay->gil.cond &&
 	       addr < in->gil + lay->gil.switched;
 }
 
@@ -21,8 +43,7 @@ bool py_gil_wanted(const struct py_walker *w, const struct py_interp *in, pid_t 
 {
 	const struct space *s = w->space;
 	struct space_syscall call;
-	return in->gil && in->gil_holder && tid && s->thread_syscall &&
+	return in->gil_holder && tid && s->thread_syscall &&
 	       s->thread_syscall(s->ctx, tid, &call) &&
-	       (call.nr == SYS_FUTEX || call.nr == SYS_RESTART) &&
-	       py_gil_has(w->off, in, call.arg[0]);
+	       (call.nr == SYS_FUTEX || call.nr == SYS_RESTART) && py_gil_has(w, in, call.arg[0]);
 }

@@ -96,14 +96,29 @@ static void claim_generator(struct thread_scan *s, uint64_t generator, unsigned 
 		claim_manager(s, with[i].manager, nest + 1);
 }
 
+/* To 3.7 what is to be called is a function, with the manager in an attribute. */
+static uint64_t exit_self(struct py_locker *l, uint64_t item)
+{
+	uint64_t callback = item;
+	if (lck_is(l, item, "tuple")) {
+		struct err *err = val_word(&l->v, item + 8, l->v.lay.tuple.items, &callback);
+		err_drop(err);
+		if (err)
+			return 0;
+	}
+	return lck_is_unbound(l, callback, "_exit_wrapper")
+		       ? lck_attr(l, callback, "__self__")
+		       : lck_bound_self(l, callback, "__exit__");
+}
+
 /*
- * contextlib.ExitStack keeps the methods that it will call in a deque of tuples,
- * {is_sync, method}; collections' deque has 64 items a block, between two links.
+ * contextlib.ExitStack keeps what it will call in a deque, from 3.7 on as {is_sync,
+ * method}; collections' deque has 64 items a block, between two links.
  */
 static void claim_exit_stack(struct thread_scan *s, uint64_t deque, unsigned int nest)
 {
 	struct py_values *v = &s->l->v;
-	uint64_t n, block, index, item, method;
+	uint64_t n, block, index, item;
 	if (nest >= NEST_MAX || !lck_is(s->l, deque, "deque"))
 		return;
 	struct err *err = val_word(v, deque, v->off->object.var_size, &n);
@@ -114,9 +129,7 @@ static void claim_exit_stack(struct thread_scan *s, uint64_t deque, unsigned int
 	for (uint64_t i = 0; !err && i < n && i < EXITS_MAX && index < 64; i++) {
 		err = val_word(v, block + 8 + 8 * index, 0, &item);
 		if (!err)
-			err = val_word(v, item + 8, v->lay.tuple.items, &method);
-		if (!err)
-			claim_manager(s, lck_bound_self(s->l, method, "__exit__"), nest + 1);
+			claim_manager(s, exit_self(s->l, item), nest + 1);
 		if (!err && ++index == 64) {
 			index = 0;
 			err = val_word(v, block + 8 + 8 * 64ul, 0, &block);

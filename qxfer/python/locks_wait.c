@@ -325,7 +325,7 @@ static bool is_gil(struct waiting *w)
 	const struct py_thread *t = w->wait->thread;
 	for (size_t i = 0; i < snap->ninterps; i++) {
 		const struct py_interp *in = &snap->interps[i];
-		if (!py_gil_has(w->l->w.off, in, w->at))
+		if (!py_gil_has(&w->l->w, in, w->at))
 			continue;
 		w->wait->kind = PY_WAIT_GIL;
 		w->wait->timed = false; /* it asks again and again */

@@ -185,7 +185,7 @@ struct err *py_moving_names(struct py_walker *w, const struct py_interp *in) MUS
 void py_names_read(struct py_walker *w, const struct py_interp *in);
 
 /* Whether @addr is what waiters for @in's GIL wait on. */
-bool py_gil_has(const struct py_offsets *off, const struct py_interp *in, uint64_t addr);
+bool py_gil_has(const struct py_walker *w, const struct py_interp *in, uint64_t addr);
 /* Whether the thread waits for @in's GIL, which another one holds. */
 bool py_gil_wanted(const struct py_walker *w, const struct py_interp *in, pid_t tid);
 

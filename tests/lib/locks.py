@@ -82,7 +82,7 @@ def compare(t, python):
 
 def pythons():
     """The interpreters of whose locks something is known."""
-    return [p for p in zoo.pythons() if p.version >= (3, 11)]
+    return [p for p in zoo.pythons() if p.version >= (3, 6)]
 
 
 HOGS = """import threading
