@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record [-l | -n] PID [EXPRESSION...]: walks the Python stacks of a process, with -l
- * their variables too, with -n the C frames and registers, but not the names of C
- * functions, prints the expressions in the innermost frame of its first thread, and
- * writes what was read, in the format of recorded.h, on standard output.
+ * record [-l | -n | -k] PID [EXPRESSION...]: walks the Python stacks of a process, with
+ * -l their variables too, with -n the C frames and registers, but not the names of C
+ * functions, with -k who holds which locks, prints the expressions in the innermost
+ * frame of its first thread, and writes what was read, in the format of recorded.h, on
+ * standard output.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -180,6 +181,19 @@ static void touch_shims(struct python *py, struct mem *m)
 	}
 }
 
+static void put_syscalls(const struct space *s)
+{
+	for (size_t i = 0; i < s->nthreads; i++) {
+		struct space_syscall c;
+		if (!s->thread_syscall(s->ctx, s->threads[i].tid, &c))
+			continue;
+		printf("syscall %d %" PRId64, (int)s->threads[i].tid, c.nr);
+		for (size_t k = 0; k < 6; k++)
+			printf(" %" PRIx64, c.arg[k]);
+		printf("\n");
+	}
+}
+
 /* Whatever comes of it, what was read for it is kept. */
 static void ask(struct python *py, const struct space *s, char *const *expressions,
 		struct buf *text)
@@ -192,8 +206,9 @@ static void ask(struct python *py, const struct space *s, char *const *expressio
 	}
 }
 
-static struct err *record(struct proc_space *p, bool locals, bool natives, char *const *expressions)
+static struct err *record(struct proc_space *p, char what, char *const *expressions)
 {
+	bool natives = what == 'n';
 	struct recorder r = { .below = &p->mem, .natives = natives };
 	struct mem recording;
 	struct space space = p->space;
@@ -207,8 +222,10 @@ static struct err *record(struct proc_space *p, bool locals, bool natives, char 
 		err = python_create(&py);
 	if (!err)
 		err = python_stacks_text(py, &space, PYTHON_FULL, NULL, &text);
-	if (!err && locals)
+	if (!err && what == 'l')
 		err = python_frames_document(py, &space, ";locals", &text);
+	if (!err && what == 'k')
+		err = python_locks_text(py, &space, &text);
 	if (!err)
 		ask(py, &space, expressions, &text);
 	space.open_map = natives ? NULL : space.open_map;
@@ -220,6 +237,8 @@ static struct err *record(struct proc_space *p, bool locals, bool natives, char 
 		touch_shims(py, &recording);
 		printf("# Recorded by tests/mem/record.c; see docs/adding-a-python-version.md.\n");
 		put_space(&r, &space);
+		if (what == 'k')
+			put_syscalls(&space);
 		put_pieces(&r);
 	}
 	python_destroy(py);
@@ -231,12 +250,11 @@ static struct err *record(struct proc_space *p, bool locals, bool natives, char 
 int main(int argc, char **argv)
 {
 	static struct proc_space p;
-	bool locals = argc > 2 && strcmp(argv[1], "-l") == 0;
-	bool natives = argc > 2 && strcmp(argv[1], "-n") == 0;
-	int at = 1 + (locals || natives);
+	char what = argc > 2 && argv[1][0] == '-' ? argv[1][1] : '\0';
+	int at = what ? 2 : 1;
 	if (argc < at + 1 || !proc_space_open(&p, (pid_t)strtol(argv[at], NULL, 10)))
 		return 2;
-	struct err *err = proc_space_stop(&p) ? record(&p, locals, natives, argv + at + 1)
+	struct err *err = proc_space_stop(&p) ? record(&p, what, argv + at + 1)
 					      : err_new(ERR_STATE, "cannot stop it");
 	if (err) {
 		fprintf(stderr, "%s\n", err->msg);

@@ -137,6 +137,34 @@ static bool dwarf_regs(void *ctx, pid_t tid, struct space_regs *ret)
 	return false;
 }
 
+static bool add_syscall(struct recorded *r, const char *line)
+{
+	struct recorded_call c;
+	uint64_t *a = c.call.arg;
+	int tid;
+	if (r->ncalls == RECORDED_THREADS_MAX ||
+	    sscanf(line,
+		   "%d %" SCNd64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+		   " %" SCNx64,
+		   &tid, &c.call.nr, &a[0], &a[1], &a[2], &a[3], &a[4], &a[5]) != 8)
+		return false;
+	c.tid = tid;
+	r->calls[r->ncalls++] = c;
+	return true;
+}
+
+static bool thread_syscall(void *ctx, pid_t tid, struct space_syscall *ret)
+{
+	const struct recorded *r = ctx;
+	for (size_t i = 0; i < r->ncalls; i++) {
+		if (r->calls[i].tid != tid)
+			continue;
+		*ret = r->calls[i].call;
+		return true;
+	}
+	return false;
+}
+
 /* Of the thread told of last. */
 static bool add_regs(struct recorded *r, const char *line)
 {
@@ -167,6 +195,8 @@ static bool parse_line(struct parser *p, const char *line)
 		return add_thread(p->r, line + 7);
 	if (strncmp(line, "regs ", 5) == 0)
 		return add_regs(p->r, line + 5);
+	if (strncmp(line, "syscall ", 8) == 0)
+		return add_syscall(p->r, line + 8);
 	if (sscanf(line, "at %" SCNx64, &v) == 1)
 		return add_range(p->r, v);
 	if (sscanf(line, "zero %" SCNu64, &v) == 1)
@@ -214,6 +244,8 @@ bool recorded_load(const char *path, struct recorded *ret)
 	ret->space.mem = &ret->mem;
 	ret->space.maps = &ret->maps;
 	ret->space.threads = ret->threads;
+	ret->space.thread_syscall = thread_syscall;
+	ret->space.ctx = ret;
 	ret->space.epoch = 1;
 	return true;
 }

@@ -7,6 +7,7 @@
  *	map START-END PERMS OFFSET MAJOR:MINOR INODE PATH	as in /proc/PID/maps
  *	thread TID TP						TP in hex
  *	regs TID VALUE...					by DWARF's numbers, in hex
+ *	syscall TID NUMBER ARG1 .. ARG6				arguments in hex
  *	at ADDR							bytes follow, in hex,
  *	48656c6c6f						at most 64 a line,
  *	zero N							or N that are zero
@@ -31,6 +32,11 @@ struct recorded {
 	struct maps maps;
 	struct space_thread threads[RECORDED_THREADS_MAX];
 	struct space_regs regs[RECORDED_THREADS_MAX]; /* of the thread in the same place */
+	struct recorded_call {
+		pid_t tid;
+		struct space_syscall call;
+	} calls[RECORDED_THREADS_MAX];
+	size_t ncalls;
 	struct mem mem; /* without a page cache: what was read was not always whole pages */
 	struct space space;
 };
