@@ -592,8 +592,10 @@ def print_row(version, found, values):
 def print_fields(version, found, fields):
     """A row of no more than offsets."""
     minor = (version >> 24, version >> 16 & 255)
-    print("\t{ /* %d.%d.%d */" % (*minor, version >> 8 & 255))
-    print("\t\t.version_hex = 0x%08x, .build = PY_BUILD_GIL," % version)
+    free = is_free_threaded(found)
+    print("\t{ /* %d.%d.%d%s */" % (*minor, version >> 8 & 255, ", free-threaded" if free else ""))
+    print("\t\t.version_hex = 0x%08x, .build = %s,"
+          % (version, "PY_BUILD_FREE_THREADED" if free else "PY_BUILD_GIL"))
     groups = {}
     for member, names in fields:
         at = next((found[n] for n in names if n in found), None)

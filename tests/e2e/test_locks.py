@@ -6,6 +6,7 @@ import os
 import sys
 import xml.etree.ElementTree as ET
 
+import zoo
 from harness import TOP, case
 
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
@@ -16,7 +17,7 @@ from rsp import Rsp  # noqa: E402
 
 def newest():
     """The newest interpreter of each minor version."""
-    return list({p.version[:2]: p for p in locks.pythons()}.values())
+    return list({p.version[:2]: p for p in zoo.pythons()}.values())
 
 
 @case("stacks --locks says who waits for whom as the program was built", python=newest)

@@ -7,7 +7,6 @@ import re
 import subprocess
 import time
 
-import zoo
 from rsp import Rsp
 
 
@@ -78,11 +77,6 @@ def compare(t, python):
     wrong = list(judge(json.loads(text), truth))
     t.check(not wrong, "\n".join(wrong))
     t.untouched(program.pid)
-
-
-def pythons():
-    """The interpreters of whose locks something is known."""
-    return [p for p in zoo.pythons() if p.version >= (3, 6)]
 
 
 HOGS = """import threading

@@ -11,18 +11,31 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 
 import locks  # noqa: E402
+import zoo  # noqa: E402
 from harness import case  # noqa: E402
 from rsp import Rsp  # noqa: E402
 
 STOPS = int(os.environ.get("STOPS", "300"))
 
 
-@case("stacks --locks says who waits for whom as the program was built", python=locks.pythons)
+def everything():
+    return zoo.interpreters(wide=True)
+
+
+def with_gil():
+    return [p for p in everything() if "free-threaded" not in p.build]
+
+
+def with_ctypes():
+    return [p for p in everything() if p.build != "static"]
+
+
+@case("stacks --locks says who waits for whom as the program was built", python=everything)
 def _(t, python):
     locks.compare(t, python)
 
 
-@case("py-threads and py-bt mark who waits for the GIL", python=locks.pythons)
+@case("py-threads and py-bt mark who waits for the GIL", python=with_gil)
 def _(t, python):
     locks.see_gil_waiters(t, python)
 
@@ -43,7 +56,7 @@ def judge(document, owners):
 
 
 @case("no edge is claimed that is not there, whenever a busy program is stopped",
-      python=locks.pythons, timeout=600)
+      python=with_ctypes, timeout=600)
 def _(t, python):
     program = t.program(python, "locks_busy.py", until="^ready .*$")
     words, *objects = map(int, program.until(r"^ready (.*)$").group(1).split())
