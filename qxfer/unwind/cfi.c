@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
 #include "qxfer/unwind/cfi_priv.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #define RECORD_MAX  (1u << 20) /* bytes of one CIE or FDE; real ones have some thousand at most */
-#define AUGMENT_MAX 16u	       /* characters of an augmentation */
+#define ENTRIES_MAX (1u << 20)
+#define AUGMENT_MAX 16u /* characters of an augmentation */
 
 struct err *cfi_broken(uint64_t at, const char *why)
 {
@@ -108,6 +111,77 @@ static struct err *read_fde(const struct cfi_table *t, struct mem *m, uint64_t a
 	return c.bad ? cfi_broken(addr, "is cut short") : NULL;
 }
 
+/* ---- .eh_frame alone ---- */
+
+static int by_start(const void *a, const void *b)
+{
+	const struct cfi_entry *x = a, *y = b;
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return x->fde < y->fde ? -1 : x->fde > y->fde;
+}
+
+static bool is_cie(struct mem *m, uint64_t body)
+{
+	uint32_t id;
+	return mem_read_some(m, body, &id, sizeof(id)) == sizeof(id) && !id;
+}
+
+static struct err *add_entry(struct cfi_entry **entry, size_t *n, size_t *cap,
+			     const struct cfi_fde *fde, uint64_t at)
+{
+	if (*n == *cap) {
+		size_t more = *cap ? *cap * 2 : 1024;
+		struct cfi_entry *p = reallocarray(*entry, more, sizeof(*p));
+		if (!p)
+			return &err_nomem;
+		*entry = p;
+		*cap = more;
+	}
+	(*entry)[(*n)++] = (struct cfi_entry){ fde->start, at };
+	return NULL;
+}
+
+struct err *cfi_index(const struct cfi_table *t, struct mem *m, uint64_t addr, uint64_t size,
+		      struct cfi_entry **ret, size_t *n)
+{
+	uint64_t end = size < t->hi - addr ? addr + size : t->hi;
+	size_t cap = 0;
+	struct err *err = NULL;
+	*ret = NULL;
+	*n = 0;
+	while (!err && addr < end && *n < ENTRIES_MAX) {
+		struct cfi_cursor c = { .end = end };
+		struct cfi_fde fde;
+		err = open_record(t, m, addr, &c);
+		bool described = !err && !is_cie(m, c.at);
+		if (described)
+			err = read_fde(t, m, addr, &fde);
+		if (described && !err)
+			err = add_entry(ret, n, &cap, &fde, addr);
+		addr = c.end;
+	}
+	if (*n)
+		qsort(*ret, *n, sizeof(**ret), by_start);
+	if (err && err->code == ERR_NOMEM)
+		return err;
+	err_drop(err); /* the terminator, or nothing sound behind it */
+	return NULL;
+}
+
+static uint64_t find_in_index(const struct cfi_table *t, uint64_t pc)
+{
+	size_t lo = 0, hi = t->n;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (t->index[mid].start <= pc)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo ? t->index[lo - 1].fde : 0;
+}
+
 /* ---- .eh_frame_hdr ---- */
 
 struct search_table {
@@ -148,6 +222,10 @@ static struct err *find_fde(const struct cfi_table *t, struct mem *m, uint64_t p
 {
 	struct search_table table;
 	uint64_t lo = 0, pair[2];
+	if (!t->hdr) {
+		*ret = find_in_index(t, pc);
+		return NULL;
+	}
 	struct err *err = read_header(t, m, &table);
 	if (err)
 		return err;

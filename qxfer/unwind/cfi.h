@@ -4,8 +4,9 @@
  * caller, as .eh_frame describes it.
  *
  * Read from the inferior's memory, where the loader mapped it, by way of the
- * sorted table in .eh_frame_hdr.  Neither is trusted: programs, expressions and
- * remembered states are bounded, whatever they say.
+ * sorted table in .eh_frame_hdr, or where the linker made none (static programs) of
+ * one made here.  None is trusted: programs, expressions and remembered states are
+ * bounded, whatever they say.
  *
  * DWARF 5, 6.4 "Call Frame Information" and 2.5 "DWARF Expressions"; Linux
  * Standard Base Core, "Exception Frames" (.eh_frame, .eh_frame_hdr).
@@ -19,11 +20,31 @@
 #include "stub/base/err.h"
 #include "stub/base/space.h"
 
+/* A description and where the function that it is about begins. */
+struct cfi_entry {
+	uint64_t start, fde;
+};
+
 /* Where one image's table lies, and the addresses that it may be about. */
 struct cfi_table {
 	uint64_t hdr;	 /* of .eh_frame_hdr; 0: the image has none */
 	uint64_t lo, hi; /* [lo, hi): the image */
+	/* In place of .eh_frame_hdr, sorted: see cfi_index(). */
+	const struct cfi_entry *index;
+	size_t n;
 };
+
+static inline bool cfi_is_there(const struct cfi_table *t)
+{
+	return t->hdr || t->n;
+}
+
+/*
+ * Reads the whole of .eh_frame, @size bytes at @addr, as far as it is sound.  *ret is to
+ * be freed by the caller.  Only ERR_NOMEM.
+ */
+struct err *cfi_index(const struct cfi_table *t, struct mem *m, uint64_t addr, uint64_t size,
+		      struct cfi_entry **ret, size_t *n) MUST_CHECK;
 
 enum cfi_kind {
 	CFI_KEPT,      /* as the callee left it */

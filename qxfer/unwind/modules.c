@@ -16,6 +16,7 @@ static void module_free(struct module *m)
 	if (!m)
 		return;
 	symbols_deinit(&m->symbols);
+	free(m->index);
 	free(m->path);
 	free(m);
 }
@@ -95,6 +96,31 @@ static const struct map *first_map(const struct space *s, const struct map *m)
 	return NULL;
 }
 
+static int open_file(const struct module *m, const struct space *s)
+{
+	struct map first = m->first;
+	first.path = m->path;
+	return s->open_map ? s->open_map(s->ctx, &first) : -1;
+}
+
+/* Statically linked programs have no .eh_frame_hdr, but the section in their file. */
+static struct err *index_table(struct module *m, const struct space *s, struct image *img)
+{
+	struct image_symbol section;
+	int fd = img->unwind ? -1 : open_file(m, s);
+	struct err *err = fd < 0 ? NULL : image_add_file(img, fd);
+	if (!err && fd >= 0 && image_find_section(img, ".eh_frame", &section) &&
+	    section.addr >= m->lo && section.addr < m->hi)
+		err = cfi_index(&m->table, s->mem, section.addr, section.size, &m->index,
+				&m->table.n);
+	m->table.index = m->index;
+	image_deinit(img);
+	if (!err || err->code == ERR_NOMEM)
+		return err;
+	err_drop(err); /* not the file that is mapped */
+	return NULL;
+}
+
 /* The image whose first mapping is @first, if it holds @addr; else *ret is NULL. */
 static struct err *open_module(const struct space *s, const struct map *first, uint64_t addr,
 			       struct module **ret)
@@ -119,11 +145,15 @@ static struct err *open_module(const struct space *s, const struct map *first, u
 		.hi = img.hi,
 		.bias = img.bias,
 		.path = path,
-		.table = { img.unwind, img.lo, img.hi },
+		.table = { .hdr = img.unwind, .lo = img.lo, .hi = img.hi },
 	};
 	m->first.path = NULL;
-	*ret = m;
-	return NULL;
+	err = index_table(m, s, &img);
+	if (err)
+		module_free(m);
+	else
+		*ret = m;
+	return err;
 }
 
 static struct err *insert(struct modules *ms, struct module *m)
@@ -216,13 +246,6 @@ static struct err *add_debug_by_link(struct module *m, const struct space *s, st
 		err = add_debug_file(m, s, img, path, added);
 	}
 	return err;
-}
-
-static int open_file(const struct module *m, const struct space *s)
-{
-	struct map first = m->first;
-	first.path = m->path;
-	return s->open_map ? s->open_map(s->ctx, &first) : -1;
 }
 
 static struct err *read_symbols(struct module *m, const struct space *s, struct image *img)

@@ -20,6 +20,7 @@ struct module {
 	uint64_t bias;	  /* run-time address minus the address in the file */
 	char *path;	  /* as the inferior sees it, or "[vdso]" */
 	struct cfi_table table;
+	struct cfi_entry *index; /* what table.index points to, if it was made here */
 	struct symbols symbols;
 	bool symbols_read;
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "qxfer/unwind/code.h"
 #include "qxfer/unwind/modules.h"
 
 #define ROWS	 2048u /* remembered; a power of two */
@@ -60,7 +61,11 @@ static const struct cfi_row *find_row(struct native *nt, struct mem *m, const st
 	struct cfi_row *row = &nt->rows[(pc ^ pc >> 11) % ROWS], fresh;
 	if (row->pc == pc)
 		return row;
-	if (module->table.hdr)
+	if (!module)
+		*err = err_new(ERR_NOT_FOUND,
+			       "no unwind table for 0x%llx, which is code of no file",
+			       (unsigned long long)pc);
+	else if (cfi_is_there(&module->table))
 		*err = cfi_find(&module->table, m, pc, &fresh);
 	else
 		*err = err_new(ERR_NOT_FOUND, "no unwind table for 0x%llx in %.60s",
@@ -69,64 +74,6 @@ static const struct cfi_row *find_row(struct native *nt, struct mem *m, const st
 		return NULL;
 	*row = fresh;
 	return row;
-}
-
-/* ---- the kernel's signal frame ---- */
-
-/* struct rt_sigframe after its return address is popped: ucontext_t's uc_mcontext. */
-#define UC_MCONTEXT 40u
-static const uint8_t sigcontext_regs[] = {
-	8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7, 16
-};
-
-/* mov $15,%rax; syscall: rt_sigreturn, where a C library has no table for it (musl). */
-static bool is_sigreturn(struct mem *m, uint64_t pc)
-{
-	static const uint8_t code[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };
-	uint8_t bytes[sizeof(code)];
-	return mem_read_some(m, pc, bytes, sizeof(bytes)) == sizeof(bytes) &&
-	       memcmp(bytes, code, sizeof(code)) == 0;
-}
-
-static bool leave_signal(struct mem *m, struct space_regs *regs)
-{
-	uint64_t words[sizeof(sigcontext_regs)];
-	uint64_t at = regs->value[SPACE_REG_SP] + UC_MCONTEXT;
-	if (mem_read_some(m, at, words, sizeof(words)) != sizeof(words))
-		return false;
-	for (size_t i = 0; i < sizeof(sigcontext_regs); i++)
-		regs->value[sigcontext_regs[i]] = words[i];
-	regs->known = (1u << SPACE_REGS) - 1;
-	return true;
-}
-
-/* ---- clone ---- */
-
-#define CLONE_GAP 16u
-
-/*
- * glibc ends the description of clone() and clone3() at their system call, because
- * the child has another stack; up to the return, and in the parent, it still holds:
- *	syscall; test %rax,%rax; jl error; je child; ret
- * A new thread has nothing on its stack yet.
- */
-static bool is_in_clone(struct mem *m, const struct module *module, uint64_t pc,
-			struct cfi_row *row)
-{
-	static const uint8_t code[] = { 0x0f, 0x05, 0x48, 0x85, 0xc0 };
-	uint8_t bytes[sizeof(code)];
-	if (!module->table.hdr)
-		return false;
-	struct err *err = cfi_find_before(&module->table, m, pc, CLONE_GAP, row);
-	bool found = !err && mem_read_some(m, row->end, bytes, sizeof(bytes)) == sizeof(bytes) &&
-		     memcmp(bytes, code, sizeof(code)) == 0;
-	err_drop(err);
-	return found;
-}
-
-static bool is_new_thread(const struct native_frame *f, const struct cfi_row *row)
-{
-	return f->pc != row->end && f->regs.known & 1 && !f->regs.value[0];
 }
 
 /* ---- one frame after the other ---- */
@@ -152,24 +99,21 @@ static struct err *append(struct walk *w, struct native_frame **ret)
 	return NULL;
 }
 
+/* Of a return address what is before it counts: a call may be a function's last instruction. */
+static uint64_t place(const struct native_frame *f)
+{
+	return f->exact ? f->pc : f->pc - 1;
+}
+
 static struct err *name_frame(struct walk *w, struct native_frame *f, struct module *module)
 {
-	uint64_t at =
-		f->exact ? f->pc : f->pc - 1; /* a call may be a function's last instruction */
-	uint64_t offset;
+	uint64_t at = place(f), offset;
 	f->module = module->path;
 	f->module_offset = f->pc - module->bias;
 	struct err *err = module_symbol(module, w->s, at, &f->symbol, &offset);
 	if (f->symbol)
 		f->offset = offset + (f->pc - at);
 	return err;
-}
-
-/* x86-64 psABI, "Process Initialization": the outermost frame has a zero %rbp. */
-static bool is_outermost(const struct walk *w)
-{
-	const struct space_regs *r = &w->regs;
-	return r->known & 1u << SPACE_REG_FP && !r->value[SPACE_REG_FP] && w->nt->n > 1;
 }
 
 /* A callee's frame ends where its caller's begins: the stack grows down. */
@@ -195,31 +139,23 @@ static struct err *unwind_by_row(struct walk *w, struct native_frame *f, const s
 	return err;
 }
 
-static void end_here(struct walk *w)
-{
-	w->regs.known &= ~(1u << SPACE_REG_PC);
-}
-
-/* Where no table says how; *done: it could be told otherwise, or ends here. */
+/* Where no table says how, the code may: *done. */
 static struct err *unwind_by_code(struct walk *w, struct native_frame *f,
 				  const struct module *module, bool *done)
 {
 	struct cfi_row row;
-	*done = true;
-	if (is_sigreturn(w->s->mem, f->pc) && leave_signal(w->s->mem, &w->regs)) {
+	enum code_kind kind = code_known(w->s->mem, module ? &module->table : NULL, f, &row);
+	*done = kind != CODE_UNKNOWN;
+	if (kind == CODE_ROW)
+		return unwind_by_row(w, f, &row);
+	if (kind == CODE_SIGNAL) {
+		struct err *err = code_leave_signal(w->s->mem, &w->regs);
 		f->signal = true;
 		f->cfa = w->regs.value[SPACE_REG_SP];
-		return check_progress(w, f, true);
+		return err ? err : check_progress(w, f, true);
 	}
-	if (f->exact && is_in_clone(w->s->mem, module, f->pc, &row)) {
-		if (!is_new_thread(f, &row))
-			return unwind_by_row(w, f, &row);
-		end_here(w);
-	} else if (is_outermost(w)) {
-		end_here(w);
-	} else {
-		*done = false;
-	}
+	if (kind == CODE_OUTERMOST)
+		w->regs.known &= ~(1u << SPACE_REG_PC);
 	return NULL;
 }
 
@@ -227,8 +163,7 @@ static struct err *unwind(struct walk *w, struct native_frame *f, const struct m
 {
 	struct err *err = NULL;
 	bool done;
-	uint64_t at = f->exact ? f->pc : f->pc - 1;
-	const struct cfi_row *row = find_row(w->nt, w->s->mem, module, at, &err);
+	const struct cfi_row *row = find_row(w->nt, w->s->mem, module, place(f), &err);
 	if (row)
 		return unwind_by_row(w, f, row);
 	if (err->code != ERR_NOT_FOUND)
@@ -247,12 +182,8 @@ static struct err *step(struct walk *w, bool *more)
 	struct module *module;
 	struct err *err = append(w, &f);
 	if (!err)
-		err = modules_find(&w->nt->modules, w->s, f->exact ? f->pc : f->pc - 1, &module);
-	if (!err && !module)
-		return err_new(ERR_NOT_FOUND,
-			       "no unwind table for 0x%llx, which is code of no file",
-			       (unsigned long long)f->pc);
-	if (!err)
+		err = modules_find(&w->nt->modules, w->s, place(f), &module);
+	if (!err && module)
 		err = name_frame(w, f, module);
 	if (!err)
 		err = unwind(w, f, module);
