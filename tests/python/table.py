@@ -13,6 +13,7 @@ or what went wrong), or empty where nothing was tried.  Exit status: 0 no cell f
 import argparse
 import collections
 import datetime
+import json
 import os
 import re
 import subprocess
@@ -23,34 +24,53 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(TOP, "tests", "zoo"))
 import zoo  # pylint: disable=import-error,wrong-import-position
 
-Feature = collections.namedtuple("Feature", "name what truth cases since")
-Feature.__new__.__defaults__ = ((3, 6),)
+Feature = collections.namedtuple("Feature", "name what truth cases")
+
+STACKS = ["the JSON document equals the interpreter's own stacks"]
 
 # name: at the head of a column.  cases: what the names of the end-to-end cases begin
-# with, or the function below that asks one interpreter.
+# with, or the function below that asks every interpreter.
 FEATURES = [
     Feature("stacks", "file, line and function of every frame, threads' names",
-            "`sys._current_frames()`", ["the JSON document equals the interpreter's own stacks"]),
-    Feature("columns", "the part of the line that runs", "`code.co_positions()`",
-            ["the JSON document equals the interpreter's own stacks"], (3, 11)),
+            "`sys._current_frames()`", STACKS),
+    Feature("columns", "the part of the line that runs", "`code.co_positions()`", STACKS),
     Feature("discovery", "the runtime found in each way, one at a time", "each other",
             ["each way to the runtime that a version has leads to the same place"]),
     Feature("py-bt", "`monitor py-bt`, through stock gdb", "`sys._current_frames()`",
             ["monitor py-bt equals the interpreter's own stacks"]),
-    Feature("random", "stopped at random instants", "a program of which every stack is known",
+    Feature("random stops", "stopped at random instants, 500 or 2,000 times",
+            "a program of which every stack is known",
             ["no random stop shows a stack that can't be"]),
     Feature("fork", "after a fork, only threads that live", "the program",
             ["after a fork only threads that live are shown"]),
-    Feature("interps", "several interpreters on one thread", "the program",
+    Feature("interpreters", "several on one thread, innermost first", "the program",
             ["frames of interpreters on one thread are one stack"]),
-    Feature("values", "variables, as `repr()`", "`repr()` before the stop", "values"),
-    Feature("escaping", "names and values of any bytes, in JSON and XML", "`repr()`; Python's parsers",
+    Feature("native", "Python frames among the C frames that ran them", "gdb; the program",
+            ["Python frames lie among the C frames that ran them"]),
+    Feature("never stopped", "`stacks --nonblocking`", "`sys._current_frames()`",
+            ["stacks --nonblocking equals the interpreter's own stacks"]),
+    Feature("values", "variables, some 590 of them", "`repr()` before the stop", "values"),
+    Feature("escaping", "names and values of any bytes, in JSON and XML",
+            "`repr()`; Python's own parsers",
             ["names and values of every kind can be read in every document"]),
+    Feature("exceptions", "raised and handled, with text and traceback", "`traceback`",
+            ["py-exc tells of exceptions as the traceback module does"]),
+    Feature("py-print", "expressions", "`eval()`",
+            ["py-print says of each expression what Python says of it"]),
+    Feature("tasks", "asyncio's tasks and what they await", "`asyncio.all_tasks()`",
+            ["stacks --tasks equals asyncio's own account"]),
+    Feature("locks", "who waits for which lock, who holds it, deadlocks", "the program",
+            ["stacks --locks says who waits for whom as the program was built"]),
 ]
+
+
+def older(tool):
+    return tool.version < (3, 11)
+
 
 # Why a cell is not "yes" though nothing is wrong, by feature: (whom it is about, why).
 REASONS = {
-    "columns": [(lambda p: p.version < (3, 11), "this version's line tables have no columns")],
+    "columns": [(older, "this version's line tables have no columns")],
 }
 
 
@@ -68,16 +88,17 @@ class Cell:
 
 
 def run(*command):
-    env = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
+    env = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", ARCHERFISH_EVERY="1")
     return subprocess.run([str(c) for c in command], cwd=TOP, env=env, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           universal_newlines=True, errors="replace").stdout
 
 
-def run_cases(begins, tools, stub, words):
+def run_cases(begins, tools, stub, only):
     """{label: Cell} of the end-to-end cases whose names begin so."""
     cells = collections.defaultdict(Cell)
-    text = run(sys.executable, "tests/e2e/run.py", "--stub", stub, "-k", begins.replace(",", " "))
+    text = run(sys.executable, "tests/e2e/run.py", "--stub", stub, "-k",
+               ",".join([begins] + ["[" + only] * bool(only)))
     lines = text.splitlines()
     for i, line in enumerate(lines):
         m = re.match(r"(ok|not ok) \d+ - (.*?)(?: \[(.*?)\])? # (SKIP )?(.*)", line)
@@ -105,12 +126,13 @@ def reason_in(lines):
     return (errors or said or ["failed"])[0][:200]
 
 
-def values(tools, stub, words):
+def values(tools, stub, _):
     """tests/values/values.py says it of each."""
     walk = os.path.join(os.path.dirname(stub), "walk")
     cells = collections.defaultdict(Cell)
     for tool in tools:
-        text = run(sys.executable, "tests/values/values.py", "--walk", walk, "-k", tool.label)
+        text = run(sys.executable, "tests/values/values.py", "--walk", walk, "--wide",
+                   "-k", tool.label)
         m = re.search(r"^(ok|not ok) .*: (\d+) variables, (\d+) exact, (\d+) .*, (\d+) wrong", text,
                       re.M)
         if m:
@@ -128,7 +150,7 @@ def reason_for(feature, tool):
     return None
 
 
-def fill(features, tools, stub, words):
+def fill(features, tools, stub, only):
     """{(feature, label): Cell}"""
     cells, known = {}, {}
     for feature in features:
@@ -137,8 +159,8 @@ def fill(features, tools, stub, words):
         if key not in known:
             print("# %s" % feature.name, flush=True)
             known[key] = collections.defaultdict(Cell)
-            parts = [globals()[ask](tools, stub, words)] if isinstance(ask, str) else [
-                run_cases(begins, tools, stub, words) for begins in ask]
+            parts = [globals()[ask](tools, stub, only)] if isinstance(ask, str) else [
+                run_cases(begins, tools, stub, only) for begins in ask]
             for part in parts:
                 for label, cell in part.items():
                     known[key][label].add(cell.state, cell.note)
@@ -149,12 +171,25 @@ def fill(features, tools, stub, words):
     return cells
 
 
+def keep(path, cells, tools):
+    """With the cells of earlier runs, and the features that have any."""
+    known = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as f:
+            known = {tuple(key.split("\t")): Cell(*cell) for key, cell in json.load(f).items()}
+    known.update(cells)
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump({"\t".join(key): [c.state, c.note] for key, c in known.items()}, f)
+    every = collections.defaultdict(Cell, known)
+    names = {name for name, _ in known}
+    cells = {(f.name, t.label): every[f.name, t.label] for f in FEATURES for t in tools}
+    return cells, [f for f in FEATURES if f.name in names]
+
+
 def describe(tool):
     """How it was built, in words."""
-    build = getattr(tool, "build", None)
-    words = [build] if build else []
-    words.append("stripped" if tool.stripped else "symbols")
-    return ", ".join(words)
+    return ", ".join([tool.build] * (tool.build != "release") + [
+        "stripped" if tool.stripped else "symbols"])
 
 
 def render(features, tools, cells):
@@ -198,16 +233,20 @@ def write(path, parts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--stub", default="build/release/archerfish")
-    parser.add_argument("-k", default="", help="only interpreters whose label has this")
+    parser.add_argument("-k", default="", help="only interpreters whose label begins with this")
     parser.add_argument("-f", action="append", help="only this feature (again for more)")
+    parser.add_argument("--keep", metavar="FILE", help="add to what this found before")
     parser.add_argument("-o", metavar="FILE", help="write the table into this document")
     args = parser.parse_args()
-    tools = [t for t in zoo.pythons() if args.k in t.label]
+    tools = sorted((t for t in zoo.interpreters(wide=True) if t.label.startswith(args.k)),
+                   key=lambda t: t.version)
     features = [f for f in FEATURES if not args.f or f.name in args.f]
     if not tools:
         print("# python: no interpreter here", file=sys.stderr)
         return 77
     cells = fill(features, tools, args.stub, args.k)
+    if args.keep:
+        cells, features = keep(args.keep, cells, tools)
     table = render(features, tools, cells)
     print(table)
     if args.o:
