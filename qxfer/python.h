@@ -50,8 +50,12 @@ struct err *python_stacks_text(struct python *py, const struct space *s, unsigne
 struct python_view {
 	struct python *py;
 	const struct space *space;
-	pid_t tid;		  /* the thread */
-	size_t frame;		  /* the Python frame; 0 is the innermost */
+	pid_t tid; /* the thread */
+	/*
+	 * The line of the stack, 0 is the innermost: a Python frame, or a function of C
+	 * that the next one calls, of which the frame is meant.
+	 */
+	size_t frame;
 	struct py_quotes *quotes; /* gets the source lines of the text; NULL: none */
 };
 
@@ -67,8 +71,9 @@ struct err *python_exc_text(const struct python_view *view, const char *args,
 			    struct buf *out) MUST_CHECK;
 
 /*
- * `monitor py-locals ARGS': the variables of the frame, or of the one whose number
- * is ARGS (0 is the innermost), as "name = value".
+ * `monitor py-locals ARGS': "Locals for f" and the variables as "name = value", of the
+ * frame and its callers up to C, as libpython.py does, or of the one frame whose number
+ * is ARGS.
  */
 struct err *python_locals_text(const struct python_view *view, const char *args,
 			       struct buf *out) MUST_CHECK;
@@ -80,7 +85,11 @@ struct err *python_locals_text(const struct python_view *view, const char *args,
 struct err *python_print_text(const struct python_view *view, const char *args,
 			      struct buf *out) MUST_CHECK;
 
-/* "#5 File "x.py", line 3, in f".  ERR_NOT_FOUND: there is no such frame. */
+/*
+ * "#5 Frame 0x7f.., for file x.py, line 3, in f (a=1, b='x')", or for a function of C
+ * "#4 <built-in method acquire of _thread.lock object at remote 0x7f..>".
+ * ERR_NOT_FOUND: there is no such line.
+ */
 struct err *python_frame_text(const struct python_view *view, struct buf *out) MUST_CHECK;
 /*
  * The frame that is @by older, or younger if that is negative; the outermost or
@@ -88,6 +97,10 @@ struct err *python_frame_text(const struct python_view *view, struct buf *out) M
  * the last one already.
  */
 struct err *python_frame_move(const struct python_view *view, int64_t by, size_t *ret) MUST_CHECK;
+
+/* `monitor py-bt-full': the same of each line of the stack. */
+struct err *python_bt_full_text(const struct python_view *view, const char *args,
+				struct buf *out) MUST_CHECK;
 
 /* Where the frame is, lent until the next walk. */
 struct python_place {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "qxfer/python/called.h"
 #include "qxfer/python_exc.h"
 
 struct bt_request {
@@ -72,6 +73,7 @@ static struct err *put_one(const struct pytext *w, const struct bt_request *r,
 			pytext_put_heading(w, &sorted[i], n, ":");
 			pytext_put_raised(w, view, &sorted[i], n);
 			buf_puts(w->out, "Traceback (most recent call first):\n");
+			pytext_put_doing(w, sorted[i]);
 		}
 		err = pytext_put_stack(w, &sorted[i], n);
 		found = true;
@@ -88,6 +90,23 @@ static struct err *put_one(const struct pytext *w, const struct bt_request *r,
 			: err_new(ERR_NOT_FOUND, "thread %d runs no Python", (int)r->tid);
 }
 
+/* What C functions they call; where native frames are shown these say it. */
+static struct err *find_called(struct pytext *w, const struct python_view *view,
+			       struct py_values *called)
+{
+	struct err *err = NULL;
+	if (w->native || view->space->tries || !w->snap->nthreads)
+		return NULL;
+	for (size_t i = 0; i < w->snap->nthreads && !err; i++) {
+		const struct py_thread *t = &w->snap->threads[i];
+		/* One look serves all states of a thread, which mostly are neighbours. */
+		if (t->nframes && (!i || t[-1].tid != t->tid))
+			err = python_find_called(view->py, view->space, t->tid);
+	}
+	w->called = called;
+	return err ? err : python_values(view->py, view->space, NULL, called);
+}
+
 struct err *python_bt_text(const struct python_view *view, const char *args, struct buf *out)
 {
 	struct bt_request r = { .tid = view->tid };
@@ -100,13 +119,16 @@ struct err *python_bt_text(const struct python_view *view, const char *args, str
 			    .native = r.style & PYTHON_NATIVE ? &native : NULL,
 			    .out = out };
 	const struct py_walk walk = { .tid = r.all || r.ident ? 0 : r.tid };
-	struct py_values values = { 0 };
+	struct py_values values = { 0 }, called = { 0 };
 	err = pynative_walk(view->py, view->space, &walk, w.native != NULL, &w.snap);
 	if (!err)
 		err = pytext_want_values(&w, view->py, view->space, &values);
 	if (!err)
+		err = find_called(&w, view, &called);
+	if (!err)
 		err = r.all ? pytext_put_all(&w) : put_one(&w, &r, view);
 	py_values_end(&values);
+	py_values_end(&called);
 	return pynative_end(&native, err);
 }
 

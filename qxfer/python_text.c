@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "qxfer/python/called.h"
 #include "qxfer/python/locals.h"
 #include "qxfer/python_text.h"
 
@@ -98,6 +99,11 @@ void pytext_put_locals(const struct pytext *w, const struct py_frame *f, const c
 
 void pytext_put_frame(const struct pytext *w, const struct py_frame *f, const char *prefix)
 {
+	if (w->called && f->called) {
+		buf_puts(w->out, prefix);
+		py_called_put(w->called, f, w->out);
+		buf_puts(w->out, "\n");
+	}
 	buf_puts(w->out, prefix);
 	if (f->corrupt) {
 		buf_puts(w->out, f->name);
@@ -183,6 +189,15 @@ static void put_gil(const struct pytext *w, const struct py_thread *t)
 	if (t->gil && in && in->gc)
 		buf_puts(w->out, ", collecting garbage");
 	pytext_put_exception(w->out, t);
+}
+
+void pytext_put_doing(const struct pytext *w, const struct py_thread *t)
+{
+	const struct py_interp *in = pytext_interp_of(w->snap, t);
+	if (t->gil_wanted)
+		buf_puts(w->out, "  Waiting for the GIL\n");
+	if (t->gil && in && in->gc)
+		buf_puts(w->out, "  Garbage-collecting\n");
 }
 
 static int64_t interp_id(const struct pytext *w, const struct py_thread *t)

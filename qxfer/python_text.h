@@ -16,6 +16,7 @@ struct pytext {
 	struct py_values *values; /* NULL: no variables */
 	struct py_quotes *quotes; /* NULL: no source lines */
 	struct pynative *native;  /* NULL: no native frames */
+	struct py_values *called; /* shows what functions of C frames call; NULL: not shown */
 	struct buf *out;
 };
 
@@ -65,6 +66,8 @@ void pytext_put_others(const struct pytext *w);
 /* As the name of a function, and as the heading of a thread, is painted. */
 void pytext_put_name(const struct pytext *w, const char *name);
 void pytext_put_title(const struct pytext *w, const char *text);
+/* What it is doing instead of running its innermost frame, a line each, as libpython.py. */
+void pytext_put_doing(const struct pytext *w, const struct py_thread *t);
 /* ", raising X, handling Y", or nothing. */
 void pytext_put_exception(struct buf *out, const struct py_thread *t);
 /* Every thread with its heading. */

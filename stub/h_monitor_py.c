@@ -68,6 +68,11 @@ static struct err *run_py_bt(struct session *s, const char *args, struct buf *ou
 	return print_with_lines(s, args, out, python_bt_text);
 }
 
+static struct err *run_py_bt_full(struct session *s, const char *args, struct buf *out)
+{
+	return print_with_lines(s, args, out, python_bt_full_text);
+}
+
 static struct err *run_py_exc(struct session *s, const char *args, struct buf *out)
 {
 	return print_with_lines(s, args, out, python_exc_text);
@@ -200,7 +205,7 @@ static void put_range(const struct source_file *f, int32_t line, struct list_ran
 		char number[24];
 		size_t start = out->len;
 		snprintf(number, sizeof(number), "%s%" PRId64, n == line ? ">" : "", n);
-		buf_printf(out, " %4s    ", number);
+		buf_printf(out, "%4s    ", number);
 		if (!source_line(f, (int32_t)n, out)) {
 			out->len = start;
 			return;
@@ -273,6 +278,9 @@ const struct monitor monitor_python[] = {
 	{ "py-bt", "[all|full|native|THREAD]",
 	  "Print the Python stack of the current thread, of all, or of one;\n"
 	  "    native: with the C frames, where they ran", true, run_py_bt },
+	{ "py-bt-full", "",
+	  "Print the Python stack of the current thread with the variables of each frame",
+	  true, run_py_bt_full },
 	{ "py-exc", "",
 	  "Print the exceptions being raised and handled, with tracebacks", true, run_py_exc },
 	{ "py-up", "[N]",

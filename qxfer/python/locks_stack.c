@@ -18,10 +18,11 @@
 
 #include <string.h>
 
+#include "qxfer/python/stack.h"
+
 #define TABLE_MAX     65536u
 #define CODE_MAX      (1u << 20)
 #define HANDLERS_MAX  64u
-#define STACK_MAX     4096u /* slots */
 #define NAMES_MAX     1000u
 /* To 3.10, Include/opcode.h and frameobject.h */
 #define SETUP_FINALLY 122u
@@ -54,20 +55,9 @@ static bool has_blocks(const struct py_locker *l)
 	return l->lay->frame.stack != PY_NONE;
 }
 
-/* Where the value stack begins, and how many slots it has. */
 static bool find_stack(struct py_locker *l, const struct py_frame *f, uint64_t *ret, uint32_t *n)
 {
-	int32_t size, nslots;
-	if (!number(l, f->code_addr, l->lay->code.stacksize, &size) || size < 0)
-		return false;
-	*n = (uint32_t)size < STACK_MAX ? (uint32_t)size : STACK_MAX;
-	if (has_blocks(l))
-		return word(l, f->addr, l->lay->frame.stack, ret) && *ret && *ret % 8 == 0;
-	if (!number(l, f->code_addr, l->lay->code.nslots, &nslots) || nslots < 0 ||
-	    l->lay->frame.slots == PY_NONE)
-		return false;
-	*ret = f->addr + l->lay->frame.slots + 8 * (uint64_t)nslots;
-	return true;
+	return py_stack_find(&l->v, l->lay, f, ret, n);
 }
 
 /* ---- from 3.11 on: the exception table ---- */
@@ -280,7 +270,7 @@ size_t lck_words(struct py_locker *l, const struct py_frame *f, bool with_stack,
 		return 0;
 	uint64_t nvars = (stack - start) / 8;
 	size = with_stack ? size : 0;
-	if (nvars > STACK_MAX || nvars + size > n)
+	if (nvars > PY_STACK_MAX || nvars + size > n)
 		return 0;
 	n = nvars + size;
 	struct err *err = n ? val_read(&l->v, start, ret, 8 * n) : NULL;

@@ -50,6 +50,8 @@ struct py_frame {
 	uint64_t c_frame; /* an address in the C frame of the loop that runs it; 0: not known */
 	uint32_t depth;	  /* 0: innermost of its tid, whatever the state; see py_thread.merged */
 	enum py_owner owner;
+	/* Of python_find_called(): a function of C that it calls, and the object bound to that. */
+	uint64_t called, called_self; /* 0: none, or not known */
 	bool entry;	 /* called by C: C frames lie between this one and the next; all to 3.10 */
 	bool incomplete; /* its function has not begun; locals are not set up.  Not to 3.10 */
 	bool corrupt;	 /* the code object could not be read */

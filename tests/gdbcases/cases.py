@@ -106,20 +106,27 @@ def has_symbol(name):
 
 def address(name):
     """The function's address in a program started without address randomization."""
-    if name not in FUNCTIONS:
+    what = FUNCTIONS.get(name)
+    if name.startswith("meth_"):
+        what = "function(__import__('_testcapi').%s)" % name
+    if not what:
         raise unittest.SkipTest("no symbol %s, and nothing else says where it is" % name)
-    out = subprocess.run(["setarch", "-R", options.of, "-S", "-c", WHERE % FUNCTIONS[name]],
+    out = subprocess.run(["setarch", "-R", options.of, "-S", "-c", WHERE % what],
                          stdout=subprocess.PIPE, universal_newlines=True).stdout
     return "*" + re.match(r"at (0x[0-9a-f]+)$", out.strip()).group(1)
 
 
 known = {}
+util_function = "builtin_id"
 
 
 def place(name):
     """What to break at for a function."""
-    if name not in known:
-        known[name] = name if has_symbol(name) or name.startswith("meth_") else address(name)
+    if not known:
+        known[util_function] = util_function if has_symbol(util_function) else None
+    if name not in known or not known[name]:
+        # With symbols gdb finds the inlined ones too, and later those of modules.
+        known[name] = name if known[util_function] == util_function else address(name)
     return known[name]
 
 
@@ -139,7 +146,6 @@ def quoted(word):
 
 def ours(command):
     """A command of a test, as archerfish gets it."""
-    command = re.sub(r"\bpy-bt-full\b", "py-bt full", command)
     return re.sub(r"^(thread apply all |)(py-)", r"\1monitor \2", command)
 
 
