@@ -18,10 +18,13 @@ def with_libpython():
             if p.version >= (3, 11) and not p.stripped and glob.glob(os.path.realpath(p.path) + "-gdb.py")]
 
 
-def passed(t, python, way):
+COMMANDS = ["PyBtTests.test_bt", "PyListTests", "PyLocalsTests", "PyPrintTests",
+            "StackNavigationTests"]
+
+
+def passed(t, python, way, names):
     run = t.start(Process, way, [python.path, os.path.join(TOP, "tests", "gdbcases", "cases.py"),
-                                 "--way", way, "--stub", t.stub, "PyBtTests.test_bt",
-                                 "PyListTests", "PyLocalsTests"])
+                                 "--way", way, "--stub", t.stub, *names])
     t.equal(run.wait(200), 0, "its exit status; it said:\n" + run.text)
     return set(re.findall(r"^ok (\S+)", run.text, re.M))
 
@@ -29,6 +32,17 @@ def passed(t, python, way):
 @case("libpython.py does over target remote what it does natively", timeout=300,
       python=with_libpython)
 def _(t, python):
-    natively = passed(t, python, "native")
+    names = COMMANDS[:3]
+    natively = passed(t, python, "native", names)
     t.check(len(natively) >= 5, "natively no more than %s" % sorted(natively))
-    t.equal(passed(t, python, "remote"), natively, "what passes")
+    t.equal(passed(t, python, "remote", names), natively, "what passes")
+
+
+@case("CPython's tests of libpython.py's commands pass by monitor", timeout=300,
+      python=lambda: with_libpython()[-1:])
+def _(t, python):
+    # It wants of `len' another repr() than Python's.
+    self_made = {"PyPrintTests.test_printing_builtin"}
+    run = passed(t, python, "monitor", COMMANDS)
+    t.equal(sorted(self_made & run), [], "tests of another repr() that pass")
+    t.check(len(run) >= 14, "no more pass than %s" % sorted(run))
