@@ -30,8 +30,9 @@ def connected(t, program, *options):
 
 
 def place(function, text):
-    """The number of the frame of a function in a stack."""
-    return re.findall(r'^  File ".*", line \d+, in (\S+)$', text, re.M).index(function)
+    """The number of the frame of a function in a stack; C functions have one too."""
+    lines = re.findall(r'^  (?:File ".*", line \d+, in (\S+)|<(?:built-in|method-wr).*)$', text, re.M)
+    return lines.index(function)
 
 
 @case("py-print says of each expression what Python says of it", python=zoo.recent)
@@ -89,20 +90,23 @@ def _(t, gdb):
         t.has(stack, r"\AThread \d+ .*\nTraceback \(most recent call first\):\n")
         t.has(stack, r"in blocked\n    gate\.acquire\(\)\n")
         t.has(g.command("monitor py-down"), r"^Unable to find a newer python frame$")
-        t.has(g.command("monitor py-up"), r'^#1 File ".*expressions\.py", line \d+, in Body\n    blocked\(\)\n')
+        t.has(g.command("monitor py-frame 0"),
+              r"^#0 <built-in method acquire of _thread\.lock object at remote 0x[0-9a-f]+>$")
+        t.has(g.command("monitor py-up"), r"^#1 Frame 0x[0-9a-f]+, for file .*expressions\.py, "
+              r"line \d+, in blocked \(.*\)\n    gate\.acquire\(\)\n")
         outermost = g.command("monitor py-up 100")
-        t.has(outermost, r"^#(\d+) File .*, in <module>\n    frames\(\)\n")
+        t.has(outermost, r"^#(\d+) Frame .*, in <module> \(\)\n    frames\(\)\n")
         t.has(g.command("monitor py-up"), r"^Unable to find an older python frame$")
         t.has(g.command("monitor py-print GLOBAL"), r"^global 'GLOBAL' = \{'list': \[10, 20, 30\]\}$")
         line = int(re.search(r"line (\d+)", outermost).group(1))
         listing = g.command("monitor py-list")
-        t.has(listing, r"^ >%d    frames\(\)$" % line)
+        t.has(listing, r"^ *>%d    frames\(\)$" % line)
         t.equal(re.findall(r"^ +(\d+)    (.*)$", listing, re.M),
                 [(str(n), source[n - 1]) for n in range(line - 5, line)], "the lines before")
-        t.has(g.command("monitor py-list 1, 2"), r'^    1    # SPDX.*\n    2    """Var')
+        t.has(g.command("monitor py-list 1, 2"), r'^   1    # SPDX.*\n   2    """Var')
         t.has(g.command("monitor py-list 9999"), r"has only %d lines" % len(source))
         number = place("frames", stack)
-        t.has(g.command("monitor py-frame %d" % number), r"^#%d File .*, in frames$" % number)
+        t.has(g.command("monitor py-frame %d" % number), r"^#%d Frame .*, in frames \(.*n=5.*\)$" % number)
         t.has(g.command("monitor py-locals"), r"^n = 5$")
         t.has(g.command("monitor py-print n"), r"^local 'n' = 5$")
         t.has(g.command("monitor py-print len"), r"^builtin 'len' = <built-in function len>$")
