@@ -197,7 +197,8 @@ void options_usage(FILE *out)
 	fputs("Usage: archerfish [OPTIONS] COMM PROG [ARGS...]\n"
 	      "       archerfish [OPTIONS] --attach COMM PID\n"
 	      "       archerfish stacks [--json] [--locals] [--native] [--nonblocking] PID\n"
-	      "       archerfish stacks [--json] --locks|--tasks PID\n\n"
+	      "       archerfish stacks [--json] [--nonblocking] --locks PID\n"
+	      "       archerfish stacks [--json] --tasks PID\n\n"
 	      "COMM is HOST:PORT, :PORT (this host only), unix:PATH, fd:N, a serial device,\n"
 	      "or - or stdio.\n\nOptions:\n",
 	      out);

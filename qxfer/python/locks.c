@@ -50,6 +50,38 @@ static struct err *add_text(struct py_locker *l, struct py_wait *wait)
 	return wait->text ? NULL : &err_nomem;
 }
 
+/* Of each of the snapshot's threads that waits for something a number for lck_rested(). */
+static uint64_t *begin_rests(struct py_locker *l)
+{
+	const struct py_snapshot *snap = l->out->snap;
+	const struct space *s = l->w.space;
+	struct space_syscall call;
+	uint64_t *since = calloc(snap->nthreads + 1, sizeof(*since));
+	for (size_t i = 0; since && s->tries && s->thread_syscall && i < snap->nthreads; i++)
+		if (snap->threads[i].tid && s->thread_syscall(s->ctx, snap->threads[i].tid, &call))
+			since[i] = lck_rest(l, snap->threads[i].tid);
+	return since;
+}
+
+static uint64_t since_of(const struct py_locker *l, const uint64_t *since,
+			 const struct py_thread *t)
+{
+	return since[t - l->out->snap->threads];
+}
+
+/* Takes out the waits of threads that did anything since. */
+static void end_rests(struct py_locker *l, const uint64_t *since)
+{
+	struct py_locks *out = l->out;
+	size_t kept = 0;
+	for (size_t i = 0; i < out->nwaits; i++) {
+		const struct py_thread *t = out->wait[i].thread;
+		if (!l->w.space->tries || lck_rested(l, t->tid, since_of(l, since, t)))
+			out->wait[kept++] = out->wait[i];
+	}
+	out->nwaits = kept;
+}
+
 /* Appends what @t waits for, if it does, and to @lock the lock of that. */
 static struct err *find_wait(struct py_locker *l, const struct py_thread *t, struct lck_lock *lock)
 {
@@ -79,15 +111,23 @@ static int compare_threads(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Whether what is read of the thread now is worth something. */
+static bool is_to_be_asked(struct py_locker *l, const struct py_thread *t, const uint64_t *since)
+{
+	if (is_outer_state(l, t))
+		return false;
+	return !l->w.space->tries || (since_of(l, since, t) && lck_is_unmoved(l, t));
+}
+
 /* The waits of all threads, and the lock of each in @lock. */
-static struct err *find_waits(struct py_locker *l, struct lck_lock *lock)
+static struct err *find_waits(struct py_locker *l, const uint64_t *since, struct lck_lock *lock)
 {
 	const struct py_snapshot *snap = l->out->snap;
 	const struct py_thread **thread = calloc(snap->nthreads + 1, sizeof(struct py_thread *));
 	struct err *err = thread ? NULL : &err_nomem;
 	size_t n = 0;
 	for (size_t i = 0; i < snap->nthreads && !err; i++)
-		if (!is_outer_state(l, &snap->threads[i]))
+		if (is_to_be_asked(l, &snap->threads[i], since))
 			thread[n++] = &snap->threads[i];
 	if (n)
 		qsort((void *)thread, n, sizeof(struct py_thread *), compare_threads);
@@ -182,14 +222,17 @@ static struct err *find_cycles(struct py_locks *l)
 static struct err *find_all(struct py_locker *l)
 {
 	struct lck_lock *lock = calloc(l->out->snap->nthreads + 1, sizeof(*lock));
-	struct err *err = lock ? lck_claims(l) : &err_nomem;
+	uint64_t *since = begin_rests(l);
+	struct err *err = lock && since ? lck_claims(l) : &err_nomem;
 	if (!err)
-		err = find_waits(l, lock);
-	if (!err)
+		err = find_waits(l, since, lock);
+	if (!err) {
 		find_holders(l, lock);
-	if (!err)
+		end_rests(l, since);
 		err = find_cycles(l->out);
+	}
 	free(lock);
+	free(since);
 	if (!l->v.reads)
 		l->out->incomplete = "more reads than are allowed";
 	return err;
@@ -200,9 +243,6 @@ struct err *python_locks(struct python *py, const struct space *space, struct py
 	struct py_locker l = { .out = ret };
 	const struct py_limits limits = { .depth = 1, .reads = LCK_READS };
 	*ret = (struct py_locks){ 0 };
-	if (space->tries)
-		return err_new(ERR_STATE,
-			       "who holds a lock is only seen of a process that stands still");
 	struct err *err = python_walk(py, space, NULL, &ret->snap);
 	if (err)
 		return err;
@@ -211,7 +251,7 @@ struct err *python_locks(struct python *py, const struct space *space, struct py
 	if (!l.lay)
 		return err_new(ERR_BAD_DATA, "the locks of Python %s are not supported",
 			       ret->snap->version);
-	err = python_values(py, space, &limits, &l.v);
+	err = py_values_begin(space->mem, py->rt.addr, l.w.off, &limits, &l.v);
 	l.v.reads = LCK_READS;
 	if (!err)
 		err = find_all(&l);

@@ -8,7 +8,8 @@
  * owner, or where a thread is inside a `with' statement of that lock: its pending
  * __exit__() lies on the frame's value stack below what a handler would keep of it.
  * A lock that was taken by acquire() says of nobody; then there are at best
- * PY_HELD_MAYBE threads.  Exact while the inferior is stopped.
+ * PY_HELD_MAYBE threads.  Of an inferior that runs, the waits of threads that do
+ * anything meanwhile are left out, and what such threads hold.
  */
 #ifndef QXFER_PYTHON_LOCKS_H
 #define QXFER_PYTHON_LOCKS_H

@@ -172,7 +172,7 @@ static void note_released(struct thread_scan *s, const struct py_frame *f)
 		s->released[s->nreleased++] = lock.object;
 }
 
-static struct err *scan_thread(struct py_locker *l, const struct py_thread *t)
+struct err *lck_claims_of(struct py_locker *l, const struct py_thread *t)
 {
 	struct thread_scan s = { .l = l, .thread = t, .sure = true };
 	struct lck_with with[LCK_WITHS_MAX];
@@ -193,7 +193,8 @@ struct err *lck_claims(struct py_locker *l)
 {
 	const struct py_snapshot *snap = l->out->snap;
 	for (size_t i = 0; i < snap->nthreads; i++) {
-		struct err *err = scan_thread(l, &snap->threads[i]);
+		const struct py_thread *t = &snap->threads[i];
+		struct err *err = l->w.space->tries ? lck_claims_moving(l, t) : lck_claims_of(l, t);
 		if (err)
 			return err;
 	}

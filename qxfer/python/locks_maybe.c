@@ -116,6 +116,7 @@ void lck_guess(struct py_locker *l, const struct lck_lock *lock, struct py_wait 
 {
 	const struct py_snapshot *snap = l->out->snap;
 	for (size_t i = 0; i < snap->nthreads; i++)
-		if (!waits_for_it(l, &snap->threads[i], lock->object))
+		if (!waits_for_it(l, &snap->threads[i], lock->object) &&
+		    (!l->w.space->tries || lck_is_unmoved(l, &snap->threads[i])))
 			guess_thread(l, lock, &snap->threads[i], wait);
 }

@@ -87,14 +87,25 @@ void lck_attrs(struct py_locker *l, uint64_t addr, bool (*visit)(void *arg, uint
 
 /* ---- locks_hold.c: who holds what ---- */
 
-/* Collects the claims of all threads. */
+/* Collects the claims of all threads, or of one. */
 struct err *lck_claims(struct py_locker *l) MUST_CHECK;
+struct err *lck_claims_of(struct py_locker *l, const struct py_thread *t) MUST_CHECK;
 /* Fills in the holders of what @wait waits for, the lock @lock. */
 void lck_holders(struct py_locker *l, const struct lck_lock *lock, struct py_wait *wait);
 /* Adds @thread as a holder unless it is there already. */
 void lck_add_holder(struct py_wait *wait, const struct py_holder *by);
 /* The thread with this ident, of its several states the innermost; or NULL. */
 const struct py_thread *lck_by_ident(const struct py_locker *l, uint64_t ident);
+
+/* ---- locks_moving.c: an inferior that runs ---- */
+
+/* See struct space, thread_rest() and thread_rested(). */
+uint64_t lck_rest(const struct py_locker *l, pid_t tid);
+bool lck_rested(const struct py_locker *l, pid_t tid, uint64_t since);
+/* Reads memory anew; whether the thread's frames are those of the snapshot. */
+bool lck_is_unmoved(struct py_locker *l, const struct py_thread *t);
+/* lck_claims_of() a thread that may run meanwhile. */
+struct err *lck_claims_moving(struct py_locker *l, const struct py_thread *t) MUST_CHECK;
 
 /* ---- locks_maybe.c: who may hold what ---- */
 

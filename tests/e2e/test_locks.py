@@ -25,6 +25,11 @@ def _(t, python):
     locks.compare(t, python)
 
 
+@case("stacks --locks says the same of a process that is never stopped")
+def _(t):
+    locks.compare(t, t.python(), "--nonblocking")
+
+
 @case("monitor py-locks prints waits, holders and deadlocks")
 def _(t):
     program, truth = locks.waiting_program(t, t.python())

@@ -69,10 +69,10 @@ def judge(document, truth):
             yield "a cycle is missing: %s" % (c,)
 
 
-def compare(t, python):
+def compare(t, python, *options):
     """A whole comparison with one interpreter."""
     program, truth = waiting_program(t, python)
-    text = stacks(t, program.pid, "--locks", "--json")
+    text = stacks(t, program.pid, "--locks", "--json", *options)
     t.note(text)
     wrong = list(judge(json.loads(text), truth))
     t.check(not wrong, "\n".join(wrong))

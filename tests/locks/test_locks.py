@@ -30,16 +30,6 @@ def with_ctypes():
     return [p for p in everything() if p.build != "static"]
 
 
-@case("stacks --locks says who waits for whom as the program was built", python=everything)
-def _(t, python):
-    locks.compare(t, python)
-
-
-@case("py-threads and py-bt mark who waits for the GIL", python=with_gil)
-def _(t, python):
-    locks.see_gil_waiters(t, python)
-
-
 def judge(document, owners):
     """What is wrong in a document of locks_busy.py; owners: {lock object: tid or 0}."""
     for c in document["cycles"]:
@@ -53,6 +43,31 @@ def judge(document, owners):
                     h["tid"], h["by"], inside, w["name"])
             if h["tid"] == w["tid"] and w["for"] != "gil":
                 yield "%s waits for itself" % w["name"]
+
+
+@case("stacks --locks says who waits for whom as the program was built", python=everything)
+def _(t, python):
+    locks.compare(t, python)
+
+
+@case("stacks --locks says the same of a process that is never stopped", python=everything)
+def _(t, python):
+    locks.compare(t, python, "--nonblocking")
+
+
+@case("a busy program that is never stopped has no deadlock", python=with_ctypes, timeout=600)
+def _(t, python):
+    program = t.program(python, "locks_busy.py", until="^ready .*$")
+    for i in range(STOPS // 3):
+        document = json.loads(locks.stacks(t, program.pid, "--locks", "--json", "--nonblocking"))
+        wrong = list(judge(document, {}))
+        t.check(not wrong, "look %d: %s\n%s" % (i, "\n".join(wrong),
+                                                json.dumps(document, indent=1)))
+
+
+@case("py-threads and py-bt mark who waits for the GIL", python=with_gil)
+def _(t, python):
+    locks.see_gil_waiters(t, python)
 
 
 @case("no edge is claimed that is not there, whenever a busy program is stopped",
