@@ -353,7 +353,7 @@ void pytext_put_doubt(const struct pytext *w)
 {
 	if (!w->snap->verified)
 		buf_printf(w->out,
-			   "Python %s (unverified): newer than this archerfish; "
+			   "Python %s (unverified): this archerfish was never tested with it; "
 			   "what follows may be wrong.\n\n",
 			   w->snap->version);
 }

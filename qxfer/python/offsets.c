@@ -273,6 +273,7 @@ struct err *py_offsets_debug(struct mem *m, uint64_t addr, struct py_offsets *re
 		return err_new(ERR_BAD_DATA, "free-threaded Python 3.%u is not supported", minor);
 	struct py_offsets off;
 	merge(&d, row, &off);
+	*verified = *verified && !row->untested;
 	off.version_hex = (uint32_t)head.version;
 	err = py_offsets_check(&off);
 	if (!err)

@@ -53,6 +53,7 @@ struct py_offsets {
 	uint8_t attrs;	      /* enum py_attrs */
 	uint8_t int_shift;    /* see integer.tag */
 	uint8_t str_kind;     /* bit in str.state where the kind begins; compact and ascii follow */
+	bool untested;	      /* never tried on such an interpreter */
 	uint8_t managed_dict; /* bytes before an instance where its dict is (3.11 on) */
 	/*
 	 * To 3.10 a frame is a PyFrameObject, and its instr is an int that counts units of so

@@ -90,7 +90,7 @@ struct py_snapshot {
 	uint64_t runtime;     /* address of _PyRuntime; 3.6: of interp_head */
 	uint32_t version_hex; /* PY_VERSION_HEX of the inferior's Python */
 	char version[24];     /* "3.13.0", "3.15.0rc1", or "3.12" if only that is known */
-	bool verified;	      /* this version was tested; false: it is newer */
+	bool verified;	      /* this version and build was tested; false: it is newer, or rare */
 	const char *found_by; /* what led to the runtime, for a log */
 	struct py_interp *interps;
 	size_t ninterps;

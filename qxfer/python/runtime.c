@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "qxfer/python/foreign.h"
 #include "qxfer/python/lookup.h"
 #include "stub/base/image.h"
 
@@ -311,6 +312,9 @@ static bool try_dynsym(struct finder *f, struct image *img)
 	struct image_symbol current;
 	if (try_symbol(f, img, image_find_dynamic, PY_BY_DYNSYM))
 		return true;
+	const char *foreign = py_foreign_find(img);
+	if (foreign)
+		refuse(f, err_new(ERR_BAD_DATA, "%s", foreign));
 	return !f->refused && image_find_dynamic(img, "_PyThreadState_Current", &current) &&
 	       try_code(f, img);
 }

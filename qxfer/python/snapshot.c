@@ -411,9 +411,11 @@ static struct err *search(struct python *py, const struct space *s, bool in_pass
 	py->found = !err;
 	if (py->found)
 		py_builds_note(&py->builds, s, &py->rt);
-	if (!err || err->code != ERR_NOT_FOUND || later)
+	if (!err || later)
 		return err;
 	py->not_seen = now;
+	if (err->code != ERR_NOT_FOUND) /* who asks for it is told each time */
+		return err;
 	if (ways == PY_BY_ANY)
 		py->absent = now;
 	return err;

@@ -110,6 +110,17 @@ def _(t, python):
     t.equal(functions(printer.text), expected, "the stack seen by another")
 
 
+@case("archerfish stacks says which Python it does not serve", other=zoo.others)
+def _(t, other):
+    program = t.start_program([*other.command("-c", "import time; print('ready'); "
+                                              "import sys; sys.stdout.flush(); time.sleep(1e6)")],
+                              until="ready")
+    printer = t.archerfish("stacks", program.pid)
+    t.equal(printer.wait(), 1, "its exit status")
+    t.has(printer.text, r"this is %s" % other.build)
+    t.untouched(program.pid)
+
+
 @case("after a fork only threads that live are shown", python=zoo.pythons, how=["python", "raw"])
 def _(t, python, how):
     program = t.program(python, "forked.py", how, until=r"ready \d+\n")

@@ -99,7 +99,7 @@ Test(python_offsets, what_the_interpreter_says_of_itself_is_what_the_table_says)
 		describe(row, row->version_hex);
 		struct err *err = read_debug();
 		cr_assert_null(err, "%s", err ? err->msg : "");
-		cr_expect(verified);
+		cr_expect_eq(verified, !row->untested);
 		cr_expect_arr_eq(&got, row, sizeof(got), "row %zu", i);
 		teardown();
 	}

@@ -33,6 +33,7 @@ table='
 3.13d		trixie	python3.13	pydebug
 3.14d		sid	python3.14	pydebug
 3.15d		sid	python3.15	pydebug
+pypy		sid	pypy3		pypy
 '
 
 say() { printf 'zoo: %s\n' "$*" >&2; }
@@ -87,7 +88,7 @@ get_musl() { # -> $builds/musl/musl-gcc
 			dpkg -x "$deb" .
 		done
 		rm -f ./*.deb
-		sed -i "s|/usr/\(include\|lib\)/x86_64-linux-musl|$PWD&|g" \
+		sed -i "s#/usr/\(include\|lib\)/x86_64-linux-musl#$PWD&#g" \
 			usr/lib/x86_64-linux-musl/musl-gcc.specs
 		# The kernel's headers are the machine's own, under musl's.
 		for dir in linux asm-generic; do
@@ -102,8 +103,8 @@ get_musl() { # -> $builds/musl/musl-gcc
 
 # What the tests do without, and what needs libraries that may not be there.
 unwanted='_tkinter _ssl _hashlib _sqlite3 _curses _curses_panel readline _dbm _gdbm _lzma _bz2
-	nis _codecs_cn _codecs_hk _codecs_iso2022 _codecs_jp _codecs_kr _codecs_tw _decimal pyexpat
-	_elementtree unicodedata _lsprof _uuid _crypt ossaudiodev xxlimited xxlimited_35 _zstd'
+	nis _codecs_cn _codecs_hk _codecs_iso2022 _codecs_jp _codecs_kr _codecs_tw pyexpat
+	_elementtree _lsprof _uuid _crypt ossaudiodev xxlimited xxlimited_35 _zstd'
 
 compile() { # DIR SUITE PACKAGE KIND
 	get_source "$2" "$3"
@@ -139,23 +140,26 @@ compile() { # DIR SUITE PACKAGE KIND
 	./python -c 'import threading, time'
 }
 
-# Debian's debug build: an interpreter and its extension modules, without the rest of
-# the package; the library's Python files are those of the suite's root or this machine.
-unpack() { # DIR SUITE PACKAGE
+# What packages hold, without their debug information.  Of Debian's debug builds that is
+# an interpreter and its extension modules; the library's Python files are those of the
+# suite's root or of this machine.
+unpack() { # DIR SUITE PACKAGE...
 	mkdir -p "$1"
 	cd "$1"
-	apt_in "$2" apt-get -q download "$3-dbg" "lib$3-dbg"
+	suite=$2
+	shift 2
+	apt_in "$suite" apt-get -q download "$@"
 	for deb in *.deb; do
-		dpkg --fsys-tarfile "$deb" | tar -x --wildcards './usr/bin/*' './usr/lib/python3*' || :
+		dpkg --fsys-tarfile "$deb" | tar -x --exclude './usr/lib/debug' --exclude './usr/share'
 	done
 	rm -f ./*.deb
-	ls usr/bin/python3.*d >/dev/null
 }
 
 # In a shell of its own, which ends at the first command that fails.
 make_inside() { # DIR NAME SUITE PACKAGE KIND
 	case $5 in
-	pydebug) unpack "$1" "$3" "$4" ;;
+	pydebug) unpack "$1" "$3" "$4-dbg" "lib$4-dbg" ;;
+	pypy) unpack "$1" "$3" "$4" "$4-lib" ;;
 	*) compile "$1" "$3" "$4" "$5" ;;
 	esac
 }

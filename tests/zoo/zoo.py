@@ -83,9 +83,9 @@ class Tool:
                                        " ".join(self.command()))
 
 
-class Debug(Tool):
-    """A debug build out of a package: only an interpreter and its extension modules;
-    the rest of its library is the suite's."""
+class Unpacked(Tool):
+    """An interpreter out of a package.  Of a debug build there is no more than it and its
+    extension modules; the rest of its library is the suite's."""
 
     def __init__(self, version, kind, path, root, folder):
         super().__init__(version, kind, path, root)
@@ -93,7 +93,10 @@ class Debug(Tool):
 
     def command(self, *args):
         modules = glob.glob(self.folder + "/usr/lib/python3*/lib-dynload")
-        own = ["/usr/bin/env", "PYTHONHOME=/usr", "PYTHONPATH=" + ":".join(modules), self.path]
+        libraries = self.folder + "/usr/lib/x86_64-linux-gnu"
+        own = ["/usr/bin/env"] + (
+            ["PYTHONHOME=/usr", "PYTHONPATH=" + ":".join(modules)] if modules
+            else ["LD_LIBRARY_PATH=" + libraries]) + [self.path]
         inside = ["/bin/sh", "-c", SHOWN, self.folder, ENTER, self.root] if self.root else []
         return inside + own + list(args)
 
@@ -192,11 +195,26 @@ def builds():
             root = os.path.join(roots_dir(), suite)
             if not os.path.isdir(root):  # this machine may be of that suite
                 root = None
-            tool = Debug(None, kind, paths[0], root, folder)
+            tool = Unpacked(None, kind, paths[0], root, folder)
         tool.build = build
         tool.version = ask(tool.command("--version"))
         if tool.version and tool.version[:2] in SERVED:
             found.append(tool)
+    return found
+
+
+def others():
+    """Pythons that are not CPython 3; their `build` is the name of what they are."""
+    found = []
+    pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
+    for path in globs(pyenv, ("versions/2.*/bin/python2.7",))[:1]:
+        found.append(Tool((2, 7), "pyenv", path))
+        found[-1].build = "Python 2"
+    folder, root = os.path.join(builds_dir(), "pypy"), os.path.join(roots_dir(), "sid")
+    for path in globs(folder + "/usr/bin", ("pypy3.[0-9]*",))[:1]:
+        if os.path.isdir(root) and os.geteuid() == 0:
+            found.append(Unpacked((3,), "build:pypy", path, root, folder))
+            found[-1].build = "PyPy"
     return found
 
 
