@@ -50,6 +50,7 @@ FIELDS = [
     ("tstate.datastack_top", ["_ts.datastack_top"]),
     ("tstate.frame", ["_ts.current_frame", "_ts.frame", "_ts.cframe"]),
     ("cframe.innermost", ["_ts.cframe"]),
+    ("cframe.root", ["_ts.root_cframe"]),
     ("cframe.current_frame", ["_PyCFrame.current_frame"]),
     ("cframe.previous", ["_PyCFrame.previous"]),
     ("exc_item.value", ["_err_stackitem.exc_value"]),

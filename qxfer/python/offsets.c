@@ -55,6 +55,7 @@ static const struct limit {
 	{ 480, AT(tstate.datastack_top), false },
 	{ 480, AT(tstate.frame), true },
 	{ 480, AT(cframe.innermost), false },
+	{ 480, AT(cframe.root), false },
 	{ 256, AT(cframe.current_frame), false },
 	{ 256, AT(cframe.previous), false },
 	{ 64, AT(exc_item.value), false },

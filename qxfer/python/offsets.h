@@ -82,7 +82,8 @@ struct py_offsets {
 		uint32_t frame; /* the current frame, or the _PyCFrame that points to it */
 	} tstate;
 	struct {
-		uint32_t innermost;	/* in the thread state: a pointer to it (3.10 to 3.12) */
+		uint32_t innermost; /* in the thread state: a pointer to it (3.10 to 3.12) */
+		uint32_t root;	    /* in the thread state: the outermost of all (3.10 to 3.12) */
 		uint32_t current_frame; /* PY_NONE: the thread points to its frame itself */
 		uint32_t previous;
 	} cframe;

@@ -115,16 +115,15 @@ static void try_words(struct py_walker *w, const struct py_top *top, const uint6
  */
 static bool may_be_outer(const struct py_walker *w, const struct py_top *top, uint64_t addr)
 {
-	uint64_t size = w->off->tstate.size;
 	if (addr % 8)
 		return false;
-	return addr - top->thread < size ||
+	return addr == top->thread + w->off->cframe.root ||
 	       (addr > top->cframe && addr - top->cframe < C_STACK_MAX);
 }
 
 static bool is_root(const struct py_walker *w, const struct py_top *top)
 {
-	return top->cframe - top->thread < w->off->tstate.size;
+	return top->cframe == top->thread + w->off->cframe.root;
 }
 
 static struct err *read_cframe(struct py_walker *w, uint64_t addr, uint64_t *frame,
@@ -195,6 +194,57 @@ static bool find_outer_cframe(struct py_walker *w, struct py_top *top)
 	return best.cframe != 0;
 }
 
+/*
+ * How many frames the chain from @addr has, if it goes on to the outermost frame of the
+ * thread; else 0.  *caller is the frame that called its innermost loop.
+ */
+static size_t measure(struct py_walker *w, const struct py_top *top, uint64_t addr,
+		      uint64_t *caller)
+{
+	struct py_chain chain = { 0 };
+	struct py_brent brent = { 0 };
+	bool ended = false;
+	if (!may_be_live(top, addr))
+		return 0;
+	while (addr) {
+		struct py_raw_frame raw;
+		if (addr % 8 || w->frames_tried++ >= TRIES_MAX || py_brent_seen(&brent, addr, 0))
+			return 0;
+		struct err *err = py_frame_read(w, addr, &raw);
+		if (err) {
+			err_drop(err);
+			return 0;
+		}
+		py_chain_note(w->off, &chain, &raw);
+		ended = chain.shim_last || raw.is_entry;
+		addr = raw.previous;
+	}
+	*caller = chain.level_previous;
+	return ended ? chain.n : 0;
+}
+
+/*
+ * The _PyCFrame of the loop outside may be known to no general register any more, while
+ * the frame that was current, or the new one, still is.
+ */
+static bool find_frame(struct py_walker *w, struct py_top *top)
+{
+	uint64_t word[REGS_MAX], caller = 0;
+	const struct py_top probe = { .stack = top->stack, .stack_top = top->stack_top };
+	size_t n = read_regs(w, top->tid, word, REGS_MAX), deepest = 0;
+	for (size_t i = 0; i < n; i++) {
+		size_t depth = measure(w, &probe, word[i], &caller);
+		if (depth <= deepest)
+			continue;
+		deepest = depth;
+		top->frame = word[i];
+		top->caller = caller;
+	}
+	if (deepest)
+		top->cframe = 0;
+	return deepest && w->frames_tried < TRIES_MAX;
+}
+
 /* ---- what to begin with ---- */
 
 /* The loop being entered has no frame yet, so its caller is the innermost one. */
@@ -214,7 +264,7 @@ bool py_top_instead(struct py_walker *w, const struct py_top *top, const struct 
 	if (w->off->lasti_unit && chain->n != 1)
 		return false;
 	if (top->cframe && nregs && !outer_is_whole(w, top)) {
-		if (!find_outer_cframe(w, &outer))
+		if (!find_outer_cframe(w, &outer) && !find_frame(w, &outer))
 			return false;
 		*ret = outer.frame;
 		return true;
@@ -249,7 +299,7 @@ struct err *py_top_find(struct py_walker *w, struct obj *ts, pid_t tid, struct p
 		return NULL;
 	ret->cframe = ret->frame;
 	/* Its link is one of the stores that a stop can come before. */
-	if (follow_cframe(w, ret) || find_outer_cframe(w, ret))
+	if (follow_cframe(w, ret) || find_outer_cframe(w, ret) || find_frame(w, ret))
 		return NULL;
 	return err_new(ERR_BAD_DATA, "stopped in the middle of a call, at the C frame 0x%llx",
 		       (unsigned long long)ret->cframe);

@@ -153,6 +153,7 @@ static const struct call {
 };
 
 struct tally {
+	pid_t pid;
 	unsigned long stops, stacks, frames, wrong;
 	unsigned long marked, marked_right; /* of a program that runs: not clean */
 	unsigned long incomplete, no_line, empty;
@@ -246,7 +247,7 @@ static const char *check_stack(const struct py_snapshot *snap, const struct py_t
 		return t->corrupt;
 	if (!n) {
 		tally->empty++; /* a thread that begins or ends */
-		return NULL;
+		return t->tid == tally->pid ? "the main thread without a frame" : NULL;
 	}
 	tally->frames += n;
 	count_place(tally, f);
@@ -367,7 +368,7 @@ static void report(const struct tally *t, bool stopped)
 
 static int look_often(const struct subject *s, unsigned long n)
 {
-	struct tally tally = { 0 };
+	struct tally tally = { .pid = s->stopped ? s->stopped->pid : 0 };
 	struct python *py;
 	unsigned int seed = (unsigned int)time(NULL);
 	struct err *err = python_create(&py);

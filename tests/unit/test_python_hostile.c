@@ -71,7 +71,7 @@ static uint64_t cframe_word(uint64_t at)
 {
 	if (at == hostile.off.cframe.current_frame)
 		return FRAMES;
-	return at == hostile.off.cframe.previous ? THREADS + INTERP + 200 : 0;
+	return at == hostile.off.cframe.previous ? THREADS + INTERP + hostile.off.cframe.root : 0;
 }
 
 static uint64_t frame_word(uint64_t addr)
