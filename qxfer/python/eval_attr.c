@@ -136,6 +136,13 @@ static struct err *find_in_types(struct evaluator *e, const struct py_type *t, i
 
 /* ---- what C computes, and is known ---- */
 
+/* Include/cpython/funcobject.h: to 3.9 four words are between the name and __qualname__. */
+static uint32_t function_name(const struct evaluator *e)
+{
+	bool old = PY_MINOR(e->v->lay.version_hex) < 0x030a;
+	return e->v->lay.function.qualname - (old ? 5 * WORD : WORD);
+}
+
 static struct err *known(struct evaluator *e, uint64_t addr, const struct py_type *t,
 			 const char *name, struct eval *ret, bool *is)
 {
@@ -147,7 +154,7 @@ static struct err *known(struct evaluator *e, uint64_t addr, const struct py_typ
 		{ "BaseException", "args", lay->exception.args },
 		{ "function", "__code__", lay->function.code },
 		{ "function", "__qualname__", lay->function.qualname },
-		{ "function", "__name__", lay->function.qualname - WORD },
+		{ "function", "__name__", function_name(e) },
 		{ "cell", "cell_contents", lay->cell.ref },
 		{ "type", "__mro__", lay->type.mro },
 		{ "type", "__base__", lay->type.base },
@@ -241,6 +248,37 @@ static struct err *enum_part(struct evaluator *e, uint64_t addr, const struct py
 	return NULL;
 }
 
+/*
+ * Whether a descriptor is a namedtuple's, and of which item: from 3.8 on a type of its
+ * own { index, doc }, before a property { get, ... } whose getter is an
+ * operator.itemgetter { n, item, ... }.
+ */
+static struct err *tuple_field(struct evaluator *e, uint64_t addr, const struct py_type *d,
+			       uint64_t descr, uint64_t *index, bool *is)
+{
+	const struct py_type *getter;
+	uint64_t get, item;
+	int64_t i;
+	*is = false;
+	if (!val_is(e->v, addr, "tuple"))
+		return NULL;
+	struct err *err = val_field(e->v, descr, 0, &get);
+	if (!err && strcmp(d->name, "_tuplegetter") == 0) {
+		*is = true;
+		*index = get;
+		return get < 1u << 20 ? NULL : err_new(ERR_BAD_DATA, "no field %" PRIu64, get);
+	}
+	if (err || strcmp(d->name, "property") != 0 || !get)
+		return err;
+	err = val_type_of(e->v, get, &getter);
+	if (err || strcmp(getter->name, "itemgetter") != 0)
+		return err;
+	err = val_field(e->v, get, WORD, &item);
+	*is = !err && val_int(e->v, item, &i) && i >= 0 && i < 1 << 20;
+	*index = *is ? (uint64_t)i : 0;
+	return err;
+}
+
 /* A data descriptor that the class has: it comes before what the instance has. */
 static struct err *data_descriptor(struct evaluator *e, uint64_t addr, const struct py_type *t,
 				   const char *name, uint64_t descr, struct eval *ret, bool *is)
@@ -259,11 +297,10 @@ static struct err *data_descriptor(struct evaluator *e, uint64_t addr, const str
 			err = val_read(e->v, at, def, sizeof(def));
 		return err ? err : read_member(e, addr, def, ret);
 	}
-	if (strcmp(d->name, "_tuplegetter") == 0 && val_is(e->v, addr, "tuple")) {
+	bool field;
+	err = tuple_field(e, addr, d, descr, &at, &field);
+	if (err || field) {
 		*ret = eval_object(0);
-		err = val_field(e->v, descr, 0, &at);
-		if (!err && at > 1u << 20)
-			err = err_new(ERR_BAD_DATA, "no field %" PRIu64, at);
 		return err ? err
 			   : val_word(e->v, addr + WORD * at, e->v->lay.tuple.items, &ret->addr);
 	}

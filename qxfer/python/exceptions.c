@@ -328,12 +328,28 @@ static struct err *add_raising(struct reader *r, uint64_t tstate)
 	return NULL;
 }
 
+/* 3.6: those that a generator is in the middle of are kept in its frame. */
+static struct err *add_only_handled(struct reader *r, uint64_t tstate)
+{
+	uint64_t value;
+	struct err *err = mem_ptr(r->v->mem, tstate + r->py->rt.off.tstate.handled, &value);
+	val_begin(r->v, &r->e->scratch);
+	if (err || !value || val_is(r->v, value, "NoneType"))
+		return err;
+	size_t i = add(r, value);
+	if (i < PY_EXC_MAX)
+		r->e->exc[i].handling = 0;
+	return NULL;
+}
+
 /* tstate->exc_info and what is below it: each except block that runs has one. */
 static struct err *add_handled(struct reader *r, uint64_t tstate)
 {
 	const struct py_offsets *off = &r->py->rt.off;
 	uint64_t item = 0, value;
 	int level = 0;
+	if (off->tstate.handled != PY_NONE)
+		return add_only_handled(r, tstate);
 	if (off->tstate.exc_info == PY_NONE || off->exc_item.value == PY_NONE ||
 	    off->exc_item.previous == PY_NONE)
 		return NULL;

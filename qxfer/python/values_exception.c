@@ -90,7 +90,7 @@ static struct err *tp_str(struct py_values *v, const struct py_type *t, uint64_t
 	return val_word(v, t->addr + TP_STR_BEHIND_REPR, v->lay.type.repr, ret);
 }
 
-/* Whether str() of a @t is its repr(): object.__str__(). */
+/* Whether str() of a @t is its repr(): object.__str__(), or one function for both. */
 static bool str_is_repr(struct py_values *v, const struct py_type *t)
 {
 	const struct py_type *object = find_base(v, t, "object");
@@ -99,7 +99,7 @@ static bool str_is_repr(struct py_values *v, const struct py_type *t)
 	if (!err && object)
 		err = tp_str(v, object, &objects);
 	err_drop(err);
-	return mine == objects;
+	return mine && (mine == objects || mine == t->repr);
 }
 
 struct err *val_put_text_of(struct py_values *v, uint64_t addr)
