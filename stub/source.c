@@ -154,7 +154,7 @@ static void read_cookie(const char *line, size_t len, char *ret, size_t size)
 	for (p++; p < end && (*p == ' ' || *p == '\t'); p++)
 		;
 	for (; p < end && n + 1 < size && is_name(*p); p++)
-		ret[n++] = *p == '_' ? '-' : (char)tolower((unsigned char)*p);
+		ret[n++] = (char)(*p == '_' ? '-' : tolower((unsigned char)*p));
 	ret[n] = '\0';
 }
 

@@ -15,7 +15,7 @@
  * Appends the value as repr() has it.  *scope, where a name was found ("local",
  * "global", "builtin"), if the whole expression is a name; else NULL.
  */
-struct err *py_eval_put(struct py_values *v, const struct py_frame *f, const struct py_expr *e,
+struct err *py_eval_put(struct py_values *v, const struct py_frame *f, const struct py_expr *x,
 			struct buf *out, const char **scope) MUST_CHECK;
 
 #endif

@@ -279,9 +279,15 @@ static struct err *tuple_field(struct evaluator *e, uint64_t addr, const struct 
 	return err;
 }
 
+struct asked {
+	uint64_t addr;
+	const struct py_type *t;
+	const char *name;
+};
+
 /* A data descriptor that the class has: it comes before what the instance has. */
-static struct err *data_descriptor(struct evaluator *e, uint64_t addr, const struct py_type *t,
-				   const char *name, uint64_t descr, struct eval *ret, bool *is)
+static struct err *data_descriptor(struct evaluator *e, const struct asked *of, uint64_t descr,
+				   struct eval *ret, bool *is)
 {
 	const struct py_type *d;
 	uint64_t set, def[4], at;
@@ -295,16 +301,17 @@ static struct err *data_descriptor(struct evaluator *e, uint64_t addr, const str
 		err = val_field(e->v, descr, 3 * WORD, &at);
 		if (!err)
 			err = val_read(e->v, at, def, sizeof(def));
-		return err ? err : read_member(e, addr, def, ret);
+		return err ? err : read_member(e, of->addr, def, ret);
 	}
 	bool field;
-	err = tuple_field(e, addr, d, descr, &at, &field);
+	err = tuple_field(e, of->addr, d, descr, &at, &field);
 	if (err || field) {
 		*ret = eval_object(0);
 		return err ? err
-			   : val_word(e->v, addr + WORD * at, e->v->lay.tuple.items, &ret->addr);
+			   : val_word(e->v, of->addr + WORD * at, e->v->lay.tuple.items,
+				      &ret->addr);
 	}
-	err = enum_part(e, addr, t, name, &at);
+	err = enum_part(e, of->addr, of->t, of->name, &at);
 	if (!err && at) {
 		*ret = eval_object(at);
 		return NULL;
@@ -315,8 +322,8 @@ static struct err *data_descriptor(struct evaluator *e, uint64_t addr, const str
 		*is = false; /* what is known of them is asked for later */
 		return NULL;
 	}
-	return refuse(strcmp(d->name, "property") == 0 ? "the property" : "the descriptor", t,
-		      name);
+	return refuse(strcmp(d->name, "property") == 0 ? "the property" : "the descriptor", of->t,
+		      of->name);
 }
 
 /* What else the class has: plain data, or something that is bound to the instance. */
@@ -409,6 +416,7 @@ static struct err *no_attr(struct evaluator *e, const struct py_type *t, const c
 static struct err *instance_attr(struct evaluator *e, uint64_t addr, const struct py_type *t,
 				 const char *name, struct eval *ret)
 {
+	const struct asked of = { addr, t, name };
 	uint64_t attr = 0, own = 0;
 	bool is = false;
 	struct err *err = eval_overridden(e, t, "__getattribute__", &is);
@@ -417,7 +425,7 @@ static struct err *instance_attr(struct evaluator *e, uint64_t addr, const struc
 	if (!err)
 		err = val_class_attr(e->v, t, name, &attr, NULL);
 	if (!err && attr)
-		err = data_descriptor(e, addr, t, name, attr, ret, &is);
+		err = data_descriptor(e, &of, attr, ret, &is);
 	if (err || is)
 		return err;
 	err = own_attr(e, addr, t, name, &own);

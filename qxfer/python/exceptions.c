@@ -111,6 +111,7 @@ static struct err *find_code(struct reader *r, uint64_t frame, uint64_t *ret)
 {
 	const struct py_offsets *off = &r->py->rt.off;
 	struct err *err = NULL;
+	*ret = 0;
 	if (PY_MINOR(off->version_hex) >= 0x030b)
 		err = mem_ptr(r->v->mem, frame + r->v->lay.exception.args, &frame);
 	if (!err)
@@ -146,8 +147,9 @@ static struct err *read_entry(struct reader *r, uint64_t frame, int32_t lasti,
 static struct err *load_traceback(struct reader *r, uint64_t tb, uint64_t part[3])
 {
 	const struct py_type *t;
-	struct err *err = tb % 8 ? err_new(ERR_BAD_DATA, "no traceback at 0x%" PRIx64, tb)
-				 : val_type_of(r->v, tb, &t);
+	if (tb % 8)
+		return err_new(ERR_BAD_DATA, "no traceback at 0x%" PRIx64, tb);
+	struct err *err = val_type_of(r->v, tb, &t);
 	if (!err && strcmp(t->tp_name, "traceback") != 0)
 		err = err_new(ERR_BAD_DATA, "no traceback at 0x%" PRIx64, tb);
 	return err ? err : val_read(r->v, tb + r->v->lay.exception.args - 8, part, 24);
@@ -172,7 +174,7 @@ static struct err *add_entry(struct reader *r, const uint64_t part[3], struct py
 static struct err *count_entries(struct reader *r, uint64_t tb, size_t *ret)
 {
 	struct py_brent brent = { 0 };
-	uint64_t part[3];
+	uint64_t part[3] = { 0 };
 	for (*ret = 0; tb && *ret < PY_EXC_ENTRIES_MAX; ++*ret) {
 		if (py_brent_seen(&brent, tb, *ret))
 			return err_new(ERR_BAD_DATA, "the traceback forms a cycle at 0x%" PRIx64,
@@ -188,7 +190,7 @@ static struct err *count_entries(struct reader *r, uint64_t tb, size_t *ret)
 
 static struct err *read_traceback(struct reader *r, uint64_t tb, struct py_exception *x)
 {
-	uint64_t part[3];
+	uint64_t part[3] = { 0 };
 	size_t n, room = PY_EXC_ENTRIES_MAX - r->e->nentries;
 	struct err *damage = count_entries(r, tb, &n), *err = NULL;
 	if (damage && damage->code == ERR_NOMEM)

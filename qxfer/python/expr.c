@@ -207,7 +207,7 @@ static struct err *parse_item(struct expr_parser *x, struct py_expr *e)
 static struct err *parse_call(struct expr_parser *x, const struct py_expr *function,
 			      struct py_expr *e)
 {
-	if (function->kind != PY_EXPR_NAME)
+	if (!function || function->kind != PY_EXPR_NAME)
 		return expr_wrong(x, x->start, "not by memory alone: a call");
 	e->kind = PY_EXPR_CALL;
 	e->name = function->name;
@@ -265,7 +265,7 @@ static struct err *parse_signed(struct expr_parser *x, const struct py_expr **re
 	struct py_expr *e;
 	const struct py_expr *of = NULL;
 	struct err *err = parse_primary(x, &of);
-	if (err || !any) {
+	if (err || !any || !of) {
 		*ret = of;
 		return err;
 	}

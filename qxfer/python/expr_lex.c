@@ -7,11 +7,6 @@
 
 #include "qxfer/python/expr_priv.h"
 
-struct err *expr_wrong(const struct expr_parser *x, const char *at, const char *what)
-{
-	return err_new(ERR_BAD_DATA, "%s at column %zu", what, (size_t)(at - x->text) + 1);
-}
-
 /* ---- names and numbers ---- */
 
 static bool is_name_start(char c)
@@ -105,16 +100,24 @@ static struct err *lex_float(struct expr_parser *x)
 
 /* ---- strings ---- */
 
+/* By the first byte of a character; 0: none begins so. */
+static size_t utf8_length(uint8_t c)
+{
+	static const struct {
+		uint8_t below;
+		size_t n;
+	} lengths[] = { { 0x80, 1 }, { 0xc2, 0 }, { 0xe0, 2 }, { 0xf0, 3 }, { 0xf5, 4 } };
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+		if (c < lengths[i].below)
+			return lengths[i].n;
+	return 0;
+}
+
 /* One character of UTF-8 at x->p. */
 static struct err *take_utf8(struct expr_parser *x, uint32_t *ret)
 {
 	const uint8_t *p = (const uint8_t *)x->p;
-	size_t n = p[0] < 0x80	 ? 1
-		   : p[0] < 0xc2 ? 0
-		   : p[0] < 0xe0 ? 2
-		   : p[0] < 0xf0 ? 3
-		   : p[0] < 0xf5 ? 4
-				 : 0;
+	size_t n = utf8_length(p[0]);
 	uint32_t c = n == 1 ? p[0] : p[0] & (0xffu >> (n + 1));
 	for (size_t i = 1; i < n; i++) {
 		if ((p[i] & 0xc0) != 0x80)
@@ -208,7 +211,7 @@ static struct err *lex_string(struct expr_parser *x, bool bytes, bool raw)
 	}
 	x->p += len;
 	while (strncmp(x->p, quote, len) != 0) {
-		uint32_t c;
+		uint32_t c = 0;
 		bool skip, escaped = raw && *x->p == '\\';
 		struct err *err = take_char(x, bytes, raw, &c, &skip);
 		if (err)

@@ -24,7 +24,10 @@ struct expr_parser {
 };
 
 /* "WHAT at column N" */
-struct err *expr_wrong(const struct expr_parser *x, const char *at, const char *what) MUST_CHECK;
+static inline struct err *expr_wrong(const struct expr_parser *x, const char *at, const char *what)
+{
+	return err_new(ERR_BAD_DATA, "%s at column %zu", what, (size_t)(at - x->text) + 1);
+}
 /* Reads the next token. */
 struct err *expr_next(struct expr_parser *x) MUST_CHECK;
 
