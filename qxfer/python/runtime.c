@@ -102,6 +102,9 @@ static enum verdict confirm(struct mem *m, uint64_t addr, struct py_offsets *off
 		return BOGUS;
 	as->exact = true;
 	off->version_hex = version;
+	/* Before 3.7.4 what _PyRuntime has behind its interpreters lay elsewhere. */
+	if (version >= 0x03070000 && version < 0x03070400)
+		off->runtime.gil = off->runtime.gc_collecting = PY_NONE;
 	return GOOD;
 }
 
