@@ -17,6 +17,24 @@
 #define NAME_CHARS    1000u
 #define LOOKUPS_MAX   2000u /* through the frames of all threads */
 
+/*
+ * The name in an object's type. To 3.11 nobody readies the static types of these iterators
+ * before they are used by name, so they do not look like types.
+ */
+static bool read_type_name(struct task_reader *r, uint64_t addr, char *name, size_t room)
+{
+	uint64_t type, at;
+	struct err *err = val_word(&r->v, addr, r->v.off->object.type, &type);
+	if (!err)
+		err = type % 8 || !type ? NULL : val_word(&r->v, type, r->v.off->type.name, &at);
+	err_drop(err);
+	if (err || type % 8 || !type)
+		return false;
+	size_t n = mem_read_some(r->w->mem, at, name, room - 1);
+	name[n] = '\0';
+	return true;
+}
+
 /* Iterators whose first member is what they stand for; the last's is a future. */
 static bool stands_for(struct task_reader *r, uint64_t addr, bool *future)
 {
@@ -24,11 +42,10 @@ static bool stands_for(struct task_reader *r, uint64_t addr, bool *future)
 		"coroutine_wrapper", "async_generator_asend",	      "async_generator_athrow",
 		"anext_awaitable",   "async_generator_wrapped_value", "_asyncio.FutureIter",
 	};
-	const struct py_type *t;
-	struct err *err = val_type_of(&r->v, addr, &t);
-	err_drop(err);
-	for (size_t i = 0; !err && i < ARRAY_SIZE(names); i++) {
-		if (strcmp(t->tp_name, names[i]) != 0)
+	char type[64];
+	bool known = addr && addr % 8 == 0 && read_type_name(r, addr, type, sizeof(type));
+	for (size_t i = 0; known && i < ARRAY_SIZE(names); i++) {
+		if (strcmp(type, names[i]) != 0)
 			continue;
 		*future = i == ARRAY_SIZE(names) - 1;
 		return true;

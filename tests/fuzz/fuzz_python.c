@@ -32,7 +32,8 @@ static struct corpus *load(void)
 	glob_t files;
 	if (corpus.n || glob("tests/mem/*.mem", 0, NULL, &files) != 0 ||
 	    glob("tests/mem/values/*.mem", GLOB_APPEND, NULL, &files) != 0 ||
-	    glob("tests/mem/library/*.mem", GLOB_APPEND, NULL, &files) != 0)
+	    glob("tests/mem/library/*.mem", GLOB_APPEND, NULL, &files) != 0 ||
+	    glob("tests/mem/tasks/*.mem", GLOB_APPEND, NULL, &files) != 0)
 		return &corpus;
 	for (size_t i = 0; i < files.gl_pathc && corpus.n < RECORDINGS_MAX; i++)
 		if (recorded_load(files.gl_pathv[i], &corpus.rec[corpus.n]))
@@ -90,7 +91,7 @@ static bool damage(const struct recorded *r, const uint8_t d[7], struct undo *un
 
 static struct err *ask(unsigned int what, struct python *py, const struct space *s, struct buf *out)
 {
-	switch (what % 8) {
+	switch (what % 10) {
 	case 0:
 		return python_frames_document(py, s, "", out);
 	case 1:
@@ -107,6 +108,10 @@ static struct err *ask(unsigned int what, struct python *py, const struct space 
 		return python_frames_document(py, s, ";locals", out);
 	case 6:
 		return python_frames_document(py, s, ";locals;format=json", out);
+	case 7:
+		return python_tasks_text(py, s, 0, out);
+	case 8:
+		return python_tasks_document(py, s, ";format=json", out);
 	default:
 		return python_threads_text(py, s, 0, out);
 	}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record [-l | -n | -k] PID [EXPRESSION...]: walks the Python stacks of a process, with
- * -l their variables too, with -n the C frames and registers, but not the names of C
- * functions, with -k who holds which locks, prints the expressions in the innermost
- * frame of its first thread, and writes what was read, in the format of recorded.h, on
- * standard output.
+ * record [-l | -n | -k | -t] PID [EXPRESSION...]: walks the Python stacks of a process,
+ * with -l their variables too, with -n the C frames and registers, but not the names of C
+ * functions, with -k who holds which locks, with -t asyncio's tasks, prints the
+ * expressions in the innermost frame of its first thread, and writes what was read, in
+ * the format of recorded.h, on standard output.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -224,6 +224,8 @@ static struct err *record(struct proc_space *p, char what, char *const *expressi
 		err = python_stacks_text(py, &space, PYTHON_FULL, NULL, &text);
 	if (!err && what == 'l')
 		err = python_frames_document(py, &space, ";locals", &text);
+	if (!err && what == 't')
+		err = python_tasks_document(py, &space, "", &text);
 	if (!err && what == 'k')
 		err = python_locks_text(py, &space, &text);
 	if (!err)
