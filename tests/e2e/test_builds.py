@@ -3,6 +3,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 
@@ -108,6 +110,41 @@ def _(t, python):
     printer = t.archerfish("stacks", program.pid)
     t.equal(printer.wait(), 0, "its exit status")
     t.equal(functions(printer.text), expected, "the stack seen by another")
+
+
+def without_sections(path, out):
+    """A copy of an ELF file that says it has no section headers."""
+    shutil.copy(path, out)
+    with open(out, "r+b") as f:
+        f.seek(40)  # e_shoff
+        f.write(bytes(8))
+        f.seek(58)  # e_shentsize, e_shnum, e_shstrndx
+        f.write(bytes(6))
+    return out
+
+
+@case("a library without section headers, or deleted, is Python all the same", python=libraries)
+def _(t, python):
+    os.mkdir(t.dir + "/lib")
+    library = without_sections(os.path.realpath(python.library),
+                               os.path.join(t.dir, "lib", os.path.basename(python.library)))
+    told = os.path.join(t.dir, "stacks.json")
+    program = t.program(python, "stacks.py", told, until="^ready$", env=t.environment(
+        LD_LIBRARY_PATH=t.dir + "/lib", PYTHONHOME=os.path.dirname(os.path.dirname(python.path))))
+    t.asleep(program.pid)
+    with open("/proc/%d/maps" % program.pid) as maps:
+        t.check(library in maps.read(), "%s is not the library it runs" % library)
+    with open(told) as f:
+        expected = {s["tid"]: [x["name"] for x in s["frames"]] for s in json.load(f)}
+    for there in True, False:
+        if not there:
+            os.unlink(library)
+        printer = t.archerfish("stacks", program.pid)
+        t.equal(printer.wait(), 0, "its exit status; it said:\n" + printer.text)
+        pieces = re.split(r"^Thread (\d+) .*$", printer.text, flags=re.M)[1:]
+        found = {int(tid): [name for _, name in functions(piece)]
+                 for tid, piece in zip(pieces[::2], pieces[1::2])}
+        t.equal(found, expected, "the stacks, library %s" % ("there" if there else "deleted"))
 
 
 @case("archerfish stacks says which Python it does not serve", other=zoo.others)
