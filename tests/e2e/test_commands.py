@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import subprocess
 import sys
 
 import zoo
@@ -79,6 +80,54 @@ def _(t, python):
                 # 3.6 keeps the outer one in the generator's frame.
                 t.equal(levels, ["OSError", "IndexError"][:1 + (python.version >= (3, 7))],
                         "what is handled around it")
+
+
+# Leaves an exception set, as C code does that is on its way back, and waits.
+RAISING = """
+#include <unistd.h>
+extern void *PyExc_KeyError;
+void PyErr_SetString(void *, const char *);
+int raise_and_wait(void)
+{
+	PyErr_SetString(PyExc_KeyError, "in flight");
+	(void)!write(1, "ready\\n", 6);
+	for (;;)
+		pause();
+}
+"""
+RAISER = """
+import ctypes, sys
+def f():
+    library = ctypes.PyDLL(sys.argv[1])
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        library.raise_and_wait()
+f()
+"""
+
+
+def of_this_machine():
+    """One interpreter of each minor version, outside of the roots."""
+    return list({p.version[:2]: p for p in zoo.pythons() if not p.root}.values())
+
+
+@case("an exception on its way is told of before those that are handled", python=of_this_machine)
+def _(t, python):
+    source, library, script = (os.path.join(t.dir, "raising." + end) for end in ("c", "so", "py"))
+    for path, text in (source, RAISING), (script, RAISER):
+        with open(path, "w") as f:
+            f.write(text)
+    built = subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, source],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    t.equal((built.returncode, built.stdout), (0, b""), "the compiler")
+    program = t.program(python, script, library, until="^ready$")
+    with connected(t, program) as r:
+        t.has(r.monitor("py-bt"), r"^  raising: KeyError: 'in flight'\n"
+                                  r"  handling: ZeroDivisionError: (?:\w+ )?division .*zero\n")
+        whole = r.monitor("py-exc")
+        t.has(whole, r"\Araising:\nTraceback.*\n  File .*, line 6, in f\n    1 / 0\nZeroDivisionError: ")
+        t.has(whole, r"^During handling of the above .*:\n\nKeyError: 'in flight'\nhandling:$")
 
 
 @case("the commands about a Python frame speak libpython.py's words", gdb=zoo.gdbs)
