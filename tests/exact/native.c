@@ -23,8 +23,9 @@ static const char *check_frames(const struct space *s, const struct native_stack
 {
 	for (size_t i = 0; i < st->n; i++) {
 		const struct native_frame *f = &st->frames[i];
+		/* libffi's way into a callback: code made at run time, with no table. */
 		if (!f->module)
-			return "code of no file";
+			return i ? "code of no file" : NULL;
 		if (!f->exact && !follows_call(s->mem, f->pc))
 			return "a return address behind no call";
 		if (i && !f[-1].signal && f->sp != f[-1].cfa)
