@@ -19,11 +19,13 @@
  * What does hold: each evaluation loop's first frame points to the frame that was
  * current when the loop was entered (3.11, 3.12), or every chain ends in a shim of
  * the loop (3.13 and later).  If a chain fails that, the frame that is missing
- * is in a register of the thread or was just spilled beside the _PyCFrame.
+ * is in a register of the thread, maybe a vector register (gcc 12 keeps the outer
+ * _PyCFrame of 3.12 in one alone for a few instructions), or was just spilled
+ * beside the _PyCFrame.
  */
 #include "qxfer/python/state.h"
 
-#define REGS_MAX    32u
+#define REGS_MAX    96u	  /* vector registers too */
 #define NEAR	    1024u /* bytes of C stack on either side of the _PyCFrame */
 #define C_STACK_MAX (64ull << 20)
 /* Frames read, in all threads, to find which chain is the right one. */

@@ -57,7 +57,7 @@ struct space {
 	 */
 	int (*open_map)(void *ctx, const struct map *m);
 	/*
-	 * The general-purpose registers of a thread, in no order to rely on: what
+	 * The registers of a thread that may hold pointers, in no order to rely on: what
 	 * it was in the middle of is known there alone.  Returns how many of @n
 	 * were stored.  May be NULL, and may store none.
 	 */

@@ -43,9 +43,13 @@ static int open_map(void *ctx, const struct map *m)
 
 static size_t thread_regs(void *ctx, pid_t tid, uint64_t *ret, size_t n)
 {
-	struct user_regs_struct regs;
+	struct {
+		struct user_regs_struct general;
+		struct user_fpregs_struct vector;
+	} regs;
 	(void)ctx;
-	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) != 0)
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs.general) != 0 ||
+	    ptrace(PTRACE_GETFPREGS, tid, NULL, &regs.vector) != 0)
 		return 0;
 	if (n > sizeof(regs) / sizeof(*ret))
 		n = sizeof(regs) / sizeof(*ret);
