@@ -247,7 +247,7 @@ static const char *check_stack(const struct py_snapshot *snap, const struct py_t
 		return t->corrupt;
 	if (!n) {
 		tally->empty++; /* a thread that begins or ends */
-		return t->tid == tally->pid ? "the main thread without a frame" : NULL;
+		return t->tid && t->tid == tally->pid ? "the main thread without a frame" : NULL;
 	}
 	tally->frames += n;
 	count_place(tally, f);
