@@ -359,8 +359,10 @@ static void report(const struct tally *t, bool stopped)
 	       t->stops, stopped ? "stops" : "looks", t->stacks, t->frames, t->deepest, t->wrong,
 	       t->incomplete, t->no_line, t->empty, t->places);
 	if (t->native.stacks)
-		printf("%lu C stacks, %lu C frames; %lu loops, %lu of them without a frame\n",
-		       t->native.stacks, t->native.frames, t->native.loops, t->native.entering);
+		printf("%lu C stacks, %lu C frames; %lu loops, %lu of them without a frame; "
+		       "%lu marked\n",
+		       t->native.stacks, t->native.frames, t->native.loops, t->native.entering,
+		       t->native.marked);
 	if (!stopped)
 		printf("%lu clean, %lu marked (%lu of them right all the same)\n",
 		       t->stacks - t->marked, t->marked, t->marked_right);

@@ -6,6 +6,7 @@
 
 struct native_tally {
 	unsigned long stacks, frames, loops, entering; /* loops without a frame */
+	unsigned long marked;			       /* said themselves that they are not whole */
 };
 
 /*
