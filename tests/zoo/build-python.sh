@@ -95,8 +95,12 @@ get_musl() { # -> $builds/musl/musl-gcc
 			ln -s "/usr/include/$dir" usr/include/x86_64-linux-musl/
 		done
 		ln -s /usr/include/x86_64-linux-gnu/asm usr/include/x86_64-linux-musl/
-		printf '#!/bin/sh\nexec gcc "$@" -specs %s\n' \
-			"$PWD/usr/lib/x86_64-linux-musl/musl-gcc.specs" >musl-gcc
+		cat >musl-gcc <<-END
+			#!/bin/sh
+			# configure compares what the compiler says with what it makes.
+			[ "\$*" != --print-multiarch ] || exec echo x86_64-linux-musl
+			exec gcc "\$@" -specs $PWD/usr/lib/x86_64-linux-musl/musl-gcc.specs
+		END
 		chmod 755 musl-gcc
 	)
 }
