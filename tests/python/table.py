@@ -70,6 +70,12 @@ def older(tool):
 
 # Why a cell is not "yes" though nothing is wrong, by feature: (whom it is about, why).
 REASONS = {
+    "interpreters": [(lambda t: t.version < (3, 10), "nothing in this version's memory tells which "
+                      "interpreter's frames called which: each has a stack of its own")],
+    "native": [(lambda t: t.build == "free-threaded", "the test's program crashes by itself in this "
+                "interpreter")],
+    "tasks": [(lambda t: t.build == "free-threaded", "not served: archerfish says that the tasks of "
+               "this build are not known")],
     "columns": [(older, "this version's line tables have no columns")],
 }
 
@@ -107,6 +113,8 @@ def run_cases(begins, tools, stub, only):
         labels = [t.label for t in tools if t.label in (m[3] or "").split(", ")]
         state = "no" if m[1] != "ok" else "skip" if m[4] else "yes"
         note = m[5] if state == "skip" else reason_in(lines[i + 1:]) if state == "no" else ""
+        if note.startswith("made without"):
+            state = "skip"
         for label in labels:
             cells[label].add(state, note)
     for name in re.findall(r"^# unsteady: .*\[(.*)\]", text, re.M):
@@ -122,6 +130,9 @@ def reason_in(lines):
         if not line.startswith("#   "):
             break
         said.append(line[4:])
+    missing = re.search(r"No module named '?(\w+)", "\n".join(said))
+    if missing:
+        return "made without the module %s, which the test's program needs" % missing[1]
     errors = [s for s in said if re.match(r"\w+(\.\w+)*(Error|Exception)\b", s)]
     return (errors or said or ["failed"])[0][:200]
 

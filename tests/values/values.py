@@ -120,6 +120,8 @@ def judge(name, shown, truth, marks):
         return None
     if name in BY_DESIGN:
         return None if re.fullmatch(BY_DESIGN[name][1], shown["repr"]) else "unexpected text"
+    if shown["repr"].startswith("<Decimal(_"):
+        return None  # decimal in Python, of a build that has no _decimal
     return None if name in marks and MARK.fullmatch(shown["repr"]) else "differs"
 
 
