@@ -91,8 +91,10 @@ Test(tree, any_bytes_make_one_string_and_valid_text)
 		struct buf clean = { 0 };
 		size_t n = (size_t)rand_r(&seed) % (sizeof(text) - 1);
 		for (size_t i = 0; i < n; i++)
-			text[i] = round % 2 ? nasty[(size_t)rand_r(&seed) % (sizeof(nasty) - 1)]
-					    : (char)(1 + rand_r(&seed) % 255);
+			text[i] =
+				(char)(round % 2
+					       ? nasty[(size_t)rand_r(&seed) % (sizeof(nasty) - 1)]
+					       : 1 + rand_r(&seed) % 255);
 		text[n] = '\0';
 		expect_clean(document(true, text));
 		expect_json_string((const char *)out.data);
