@@ -38,7 +38,7 @@ static struct err *list_lines(const struct py_snapshot *snap, pid_t tid, struct 
 {
 	size_t n;
 	(void)pytext_frame_at(snap, tid, 0, &n);
-	const struct py_frame **frame = calloc(n + 1, sizeof(*frame));
+	const struct py_frame **frame = calloc(n + 1, sizeof(void *));
 	ret->line = calloc(2 * n + 1, sizeof(*ret->line));
 	ret->n = 0;
 	if (!frame || !ret->line) {

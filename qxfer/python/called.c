@@ -175,12 +175,8 @@ static void find(struct py_values *v, const struct py_lock_layout *lay, struct p
 		if (!read_slot(v, slot, n, i, in, &c))
 			continue;
 		/* Several of one function: one is called, the others wait or are old. */
-		if (f->called && f->called != c.object)
-			f->called_self = 0;
-		else if (f->called && f->called_self != c.self)
-			f->called_self = 0;
-		else
-			f->called_self = c.self;
+		bool alone = !f->called || (f->called == c.object && f->called_self == c.self);
+		f->called_self = alone ? c.self : 0;
 		f->called = c.object;
 	}
 	if (!err && !f->called)

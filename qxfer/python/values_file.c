@@ -29,29 +29,40 @@ static const struct layer *find_layer(const struct py_type *t)
 	return NULL;
 }
 
+/* From a layer to the one below. */
+static struct err *descend(struct py_values *v, uint64_t addr, const struct layer *l, uint64_t *ret)
+{
+	uint64_t head = v->off->object.var_size;
+	int32_t ok, detached;
+	struct err *err = val_read(v, addr + head + l->ok, &ok, sizeof(ok));
+	if (!err)
+		err = val_read(v, addr + head + l->detached, &detached, sizeof(detached));
+	if (!err && (ok <= 0 || detached))
+		err = err_new(ERR_NOT_FOUND, "a file that was closed while it was opened");
+	return err ? err : val_field(v, addr, l->below, ret);
+}
+
+/* What has the name itself: a FileIO or a BytesIO. */
+static bool has_name(const struct py_type *t)
+{
+	return (t->kind && strcmp(t->kind->name, "_io.FileIO") == 0) ||
+	       strcmp(t->tp_name, "_io.BytesIO") == 0;
+}
+
 /* The name, 0 if it has none; ERR_NOT_FOUND if nobody but the inferior could tell. */
 static struct err *find_name(struct py_values *v, uint64_t addr, uint64_t *ret)
 {
-	uint64_t head = v->off->object.var_size;
 	for (unsigned int i = 0; i < LAYERS_MAX; i++) {
 		const struct py_type *t;
-		int32_t ok, detached;
 		struct err *err = val_type_of(v, addr, &t);
-		const struct layer *l = err ? NULL : find_layer(t);
-		if (!err && !l && t->kind && strcmp(t->kind->name, "_io.FileIO") == 0)
+		if (err)
+			return err;
+		const struct layer *l = find_layer(t);
+		if (!l && has_name(t))
 			return val_attr(v, addr, t, "name", ret);
-		if (!err && !l && strcmp(t->tp_name, "_io.BytesIO") == 0)
-			return val_attr(v, addr, t, "name", ret);
-		if (!err && (!l || !t->exact))
-			err = err_new(ERR_NOT_FOUND, "the name of a %s", t->name);
-		if (!err)
-			err = val_read(v, addr + head + l->ok, &ok, sizeof(ok));
-		if (!err)
-			err = val_read(v, addr + head + l->detached, &detached, sizeof(detached));
-		if (!err && (ok <= 0 || detached))
-			err = err_new(ERR_NOT_FOUND, "a file that was closed while it was opened");
-		if (!err)
-			err = val_field(v, addr, l->below, &addr);
+		if (!l || !t->exact)
+			return err_new(ERR_NOT_FOUND, "the name of a %s", t->name);
+		err = descend(v, addr, l, &addr);
 		if (err)
 			return err;
 	}

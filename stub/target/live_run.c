@@ -426,7 +426,7 @@ static struct err *live_kill(struct target *t)
 	struct live *l = to_live(t);
 	struct err *err = NULL;
 	int status;
-	pid_t tid;
+	pid_t tid = 0;
 
 	(void)kill(t->pid, SIGKILL);
 	l->phase = LIVE_STOPPING; /* so that nothing is let go on */

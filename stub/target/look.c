@@ -405,7 +405,7 @@ static struct err *open_process(struct look *l)
 
 struct err *look_open(pid_t pid, unsigned int tries, struct target **ret)
 {
-	struct look *l;
+	struct look *l = NULL;
 	struct err *err = look_new(pid, tries, &l);
 	if (err)
 		return err;
