@@ -112,4 +112,7 @@ def _(t, python):
     if python.version < (3, 7):
         expected.discard("dynamic symbol _PyRuntime")
     t.check(expected <= set(found), "missing: %s" % (expected - set(found)))
+    if python.version < (3, 7):
+        # Without a _PyRuntime any word that leads to the interpreter will do.
+        found.pop("thread pointers")
     t.equal(len(set(found.values())), 1, "the addresses: %s" % found)
