@@ -9,8 +9,9 @@
 #include "qxfer/python/text.h"
 #include "qxfer/python/values_priv.h"
 
-#define VECTORCALL 32u /* of all that have it, behind the object's head */
-#define FIRST_METH 8u  /* PyMethodDef { ml_name, ml_meth, .. }, Include/methodobject.h */
+#define SLOTS_MAX  256u /* of a frame's stack; what lies above is not looked at */
+#define VECTORCALL 32u	/* of all that have it, behind the object's head */
+#define FIRST_METH 8u	/* PyMethodDef { ml_name, ml_meth, .. }, Include/methodobject.h */
 
 /* How objects that are made of a function of C hold it. */
 struct callable {
@@ -162,12 +163,13 @@ static void find_wrapped(struct py_values *v, const uint64_t *slot, size_t n,
 static void find(struct py_values *v, const struct py_lock_layout *lay, struct py_frame *f,
 		 const struct inner *in)
 {
-	uint64_t stack, slot[PY_STACK_MAX];
+	uint64_t stack, slot[SLOTS_MAX];
 	uint32_t n;
 	struct called c;
 	v->reads = v->limits.reads;
 	if (f->corrupt || f->incomplete || !py_stack_find(v, lay, f, &stack, &n) || !n)
 		return;
+	n = n < SLOTS_MAX ? n : SLOTS_MAX;
 	struct err *err = val_read(v, stack, slot, 8 * (size_t)n);
 	for (uint32_t i = 0; !err && i < n; i++)
 		slot[i] &= ~(uint64_t)v->off->code_tag;

@@ -133,7 +133,7 @@ static void locate_by_cframes(struct mix *m, const struct row *row, const struct
 {
 	const struct py_offsets *off = m->w.off;
 	const struct py_frame *frames = m->w.py->snap.frames;
-	struct group *g = &m->mx->groups[row->first];
+	struct group *g = row->n ? &m->mx->groups[row->first] : NULL;
 	uint64_t at = t->c_stack, frame, previous;
 	for (size_t i = 0, steps = 0; i < row->n && at && steps < CFRAME_MAX; steps++) {
 		struct err *err = mem_ptr(m->w.mem, at + off->cframe.current_frame, &frame);
@@ -334,8 +334,10 @@ static struct group *take_group(struct mix *m, const struct native_frame *f, boo
 	struct py_mixer *mx = m->mx;
 	for (size_t i = 0; i < mx->nrows; i++) {
 		struct row *row = &mx->rows[i];
+		if (!row->n)
+			continue;
 		struct group *g = &mx->groups[inward ? row->first + row->n - 1 : row->first];
-		if (!row->n || !holds(m, f, m->w.py->snap.frames[g->first].addr))
+		if (!holds(m, f, m->w.py->snap.frames[g->first].addr))
 			continue;
 		row->n--;
 		row->first += inward ? 0 : 1;

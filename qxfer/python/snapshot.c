@@ -23,8 +23,18 @@ struct err *python_create(struct python **ret)
 	struct python *py = calloc(1, sizeof(*py));
 	if (!py)
 		return &err_nomem;
-	*ret = py;
-	return NULL;
+	struct py_snapshot *snap = &py->snap;
+	/* There from the first, so that an empty part of them has an address too. */
+	struct err *err =
+		py_array_grow((void **)&snap->threads, 0, &py->threads_cap, sizeof(*snap->threads));
+	if (!err)
+		err = py_array_grow((void **)&snap->frames, 0, &py->frames_cap,
+				    sizeof(*snap->frames));
+	if (err)
+		python_destroy(py);
+	else
+		*ret = py;
+	return err;
 }
 
 void python_destroy(struct python *py)

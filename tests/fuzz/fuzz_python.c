@@ -183,7 +183,7 @@ static const struct ask {
 } asks[] = {
 	{ ask_xml, STACKS },	     { ask_json, STACKS },	 { ask_locals, VALUES },
 	{ ask_locals_json, VALUES }, { ask_table, STACKS },	 { ask_bt, VALUES },
-	{ ask_all, STACKS },	     { ask_exceptions, VALUES }, { ask_print, VALUES },
+	{ ask_all, VALUES },	     { ask_exceptions, VALUES }, { ask_print, VALUES },
 	{ ask_thread, STACKS },	     { ask_threads, STACKS },	 { ask_locks, SEARCH },
 	{ ask_locks_text, SEARCH },  { ask_tasks, SEARCH },	 { ask_tasks_text, SEARCH },
 };
