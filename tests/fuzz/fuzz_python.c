@@ -171,17 +171,18 @@ ASK(ask_tasks_text, python_tasks_text(q->py, q->space, 0, q->out))
 
 /*
  * And the reads that an answer may take for each thread and frame, besides BASE for
- * finding the runtime, names and code.  A frame may have many variables, and what
- * is told of a thread's locks and tasks is found by looking through many objects.
+ * finding the runtime, names and code.  A thread's exceptions may be a long chain, a
+ * frame may have many variables, and what is told of locks and tasks is found by
+ * looking through many objects.
  */
 #define BASE 4000u
-enum { STACKS = 100, VALUES = 5000, SEARCH = 50000 };
+enum { STACKS = 100, RAISED = 2000, VALUES = 5000, SEARCH = 50000 };
 
 static const struct ask {
 	struct err *(*ask)(const struct question *q);
 	size_t each;
 } asks[] = {
-	{ ask_xml, STACKS },	     { ask_json, STACKS },	 { ask_locals, VALUES },
+	{ ask_xml, RAISED },	     { ask_json, RAISED },	 { ask_locals, VALUES },
 	{ ask_locals_json, VALUES }, { ask_table, STACKS },	 { ask_bt, VALUES },
 	{ ask_all, VALUES },	     { ask_exceptions, VALUES }, { ask_print, VALUES },
 	{ ask_thread, STACKS },	     { ask_threads, STACKS },	 { ask_locks, SEARCH },
@@ -196,8 +197,8 @@ static void judge(const struct ask *a, const struct question *q)
 	size_t most = (BASE + a->each * things) * tries;
 	if (corpus.reads <= most)
 		return;
-	fprintf(stderr, "%zu reads for %zu interpreters, threads and frames\n", corpus.reads,
-		things);
+	fprintf(stderr, "question %zu: %zu reads for %zu interpreters, threads and frames\n",
+		(size_t)(a - asks), corpus.reads, things);
 	abort();
 }
 
