@@ -382,7 +382,9 @@ static int look_often(const struct subject *s, unsigned long n)
 	}
 	report(&tally, s->stopped != NULL);
 	python_destroy(py);
-	return tally.stops == n && !tally.wrong ? 0 : 1;
+	/* What is not whole says so, and is rare. */
+	bool rare = tally.native.marked * 20 <= tally.native.stacks;
+	return tally.stops == n && !tally.wrong && rare ? 0 : 1;
 }
 
 static int stop_often(pid_t pid, unsigned long n)

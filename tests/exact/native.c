@@ -74,11 +74,12 @@ const char *native_check(struct python *py, const struct space *s, const struct 
 	tally->stacks++;
 	tally->frames += ret->native.n;
 	/*
-	 * A stop may fall into a closure's few instructions, made at run time (libffi), or
-	 * between the stores that enter a loop: then it is said, and nothing is misplaced.
+	 * A stop may fall into a closure's few instructions, which no table describes (libffi;
+	 * made at run time, or a page of its own file mapped once more), or between the
+	 * stores that enter a loop: then it is said, and nothing is misplaced.
 	 */
 	const struct native_stack *st = &ret->native;
-	if (ret->mismatch || (st->cut && st->n == 1 && !st->frames[0].module)) {
+	if (ret->mismatch || (st->cut && st->n == 1)) {
 		tally->marked++;
 		return NULL;
 	}
