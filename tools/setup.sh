@@ -29,6 +29,7 @@ needs() {
 	check  run:clang-format        clang-format      clang-tools-extra      clang-extra-tools clang         to check the layout of the source
 	check  run:clang-tidy          clang-tidy        clang-tools-extra      clang-extra-tools clang         to check the source
 	check  run:debootstrap         debootstrap       debootstrap            debootstrap      debootstrap    to make the roots that hold other interpreters and gdbs
+	check  run:xmllint             libxml2-utils     libxml2                 libxml2-utils    libxml2        to hold documents against their DTDs
 	END
 }
 

@@ -302,7 +302,7 @@ SCENARIOS = {
 }
 
 GDB_COMMANDS = """
-target remote localhost:%d
+target remote 127.0.0.1:%d
 break count
 continue
 backtrace
