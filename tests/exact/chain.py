@@ -22,7 +22,7 @@ def qsort(numbers, function):
         array = (ctypes.c_int * len(numbers))(*numbers)
         c_qsort(array, len(array), ctypes.sizeof(ctypes.c_int), c_compare(function))
     else:
-        sorted(((n,) for n in numbers), key=functools.cmp_to_key(function))
+        sorted(zip(numbers), key=functools.cmp_to_key(function))
 
 
 def a(n):
