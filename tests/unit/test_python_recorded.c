@@ -4,65 +4,18 @@
  * tests/mem/NAME.txt.  UPDATE=1 rewrites the latter.
  */
 #include <criterion/criterion.h>
-#include <glob.h>
 #include <stdio.h>
 
 #include "qxfer/python.h"
 #include "qxfer/python/state.h"
-#include "tests/mem/recorded.h"
-
-static glob_t files;
-static struct recorded rec;
-static struct python *py;
-static struct buf out;
-
-static void open_recording(const char *path)
-{
-	cr_assert(recorded_load(path, &rec), "%s", path);
-	cr_assert_null(python_create(&py));
-}
-
-static void close_recording(void)
-{
-	python_destroy(py);
-	py = NULL;
-	recorded_free(&rec);
-	buf_deinit(&out);
-}
+#include "tests/unit/recordings.h"
 
 static void setup(void)
 {
-	cr_assert_eq(glob("tests/mem/*.mem", 0, NULL, &files), 0, "no recordings");
+	find_recordings("tests/mem/*.mem");
 }
 
-static void teardown(void)
-{
-	close_recording();
-	globfree(&files);
-}
-TestSuite(python_recorded, .init = setup, .fini = teardown);
-
-#define for_each_recording(i)                                                               \
-	for (size_t i = 0; i < files.gl_pathc && (open_recording(files.gl_pathv[i]), true); \
-	     close_recording(), i++)
-
-static void *slurp(const char *path, size_t *len)
-{
-	static char text[1u << 20];
-	FILE *f = fopen(path, "re");
-	cr_assert_not_null(f, "%s is missing; UPDATE=1 makes it", path);
-	*len = fread(text, 1, sizeof(text) - 1, f);
-	(void)fclose(f);
-	return text;
-}
-
-static void spit(const char *path, const struct buf *b)
-{
-	FILE *f = fopen(path, "we");
-	cr_assert_not_null(f);
-	cr_assert_eq(fwrite(b->data, 1, b->len, f), b->len);
-	(void)fclose(f);
-}
+TestSuite(python_recorded, .init = setup, .fini = forget_recordings);
 
 /* A snapshot of everything; must succeed. */
 static const struct py_snapshot *walk(const struct py_walk *how)

@@ -2,49 +2,20 @@
 /* Values read from recorded memory: tests/mem/variables.py, blocked in inner(). */
 #include <criterion/criterion.h>
 #include <ctype.h>
-#include <glob.h>
 #include <stdio.h>
 
 #include "qxfer/python.h"
 #include "qxfer/python/locals.h"
 #include "qxfer/python/state.h"
 #include "qxfer/python/values_priv.h"
-#include "tests/mem/recorded.h"
-
-static glob_t files;
-static struct recorded rec;
-static struct python *py;
-static struct buf out;
-
-static void open_recording(const char *path)
-{
-	cr_assert(recorded_load(path, &rec), "%s", path);
-	cr_assert_null(python_create(&py));
-}
-
-static void close_recording(void)
-{
-	python_destroy(py);
-	py = NULL;
-	recorded_free(&rec);
-	buf_deinit(&out);
-}
+#include "tests/unit/recordings.h"
 
 static void setup(void)
 {
-	cr_assert_eq(glob("tests/mem/values/*.mem", 0, NULL, &files), 0, "no recordings");
+	find_recordings("tests/mem/values/*.mem");
 }
 
-static void teardown(void)
-{
-	close_recording();
-	globfree(&files);
-}
-TestSuite(python_values, .init = setup, .fini = teardown);
-
-#define for_each_recording(i)                                                               \
-	for (size_t i = 0; i < files.gl_pathc && (open_recording(files.gl_pathv[i]), true); \
-	     close_recording(), i++)
+TestSuite(python_values, .init = setup, .fini = forget_recordings);
 
 /* The frame of @function. */
 static const struct py_frame *frame_of(const char *function)
