@@ -168,6 +168,72 @@ bool py_lines_find(enum py_lines kind, const uint8_t *table, size_t len, int32_t
 	return finders[kind](c, first_line, lasti, ret);
 }
 
+/* Where a visit of all rows stands. */
+struct rows {
+	struct cursor c;
+	int64_t at, line;
+	uint32_t end; /* of the bytecode */
+	py_lines_visitor visit;
+	void *arg;
+};
+
+/* The next @bytes of bytecode are of @line; false: that was the last of it. */
+static bool put_row(struct rows *r, int64_t bytes, int64_t line)
+{
+	int64_t end = r->at + bytes < r->end ? r->at + bytes : r->end;
+	if (end > r->at)
+		r->visit(r->arg, (uint32_t)r->at, (uint32_t)end, clip(line));
+	r->at = end;
+	return end < r->end;
+}
+
+static void visit_lnotab(struct rows *r)
+{
+	for (; r->c.end - r->c.p >= 2; r->c.p += 2) {
+		if (!put_row(r, r->c.p[0], r->line))
+			return;
+		r->line += (int8_t)r->c.p[1];
+	}
+	put_row(r, r->end, r->line);
+}
+
+static void visit_ranges(struct rows *r)
+{
+	for (; r->c.end - r->c.p >= 2; r->c.p += 2) {
+		int64_t step = (int8_t)r->c.p[1];
+		if (step != NO_LINE)
+			r->line += step;
+		if (!put_row(r, r->c.p[0], step == NO_LINE ? -1 : r->line))
+			return;
+	}
+}
+
+static void visit_locations(struct rows *r)
+{
+	while (r->c.p < r->c.end) {
+		unsigned int head = *r->c.p++;
+		struct entry e = next_entry(&r->c, head >> 3 & 15);
+		r->line += e.line_delta;
+		if (!put_row(r, ((head & 7) + 1) * 2, e.has_line ? r->line : -1))
+			return;
+	}
+}
+
+void py_lines_visit(const struct py_code *code, uint32_t code_len, py_lines_visitor visit,
+		    void *arg)
+{
+	static void (*const visitors[])(struct rows * r) = {
+		[PY_LINES_LNOTAB] = visit_lnotab,
+		[PY_LINES_RANGES] = visit_ranges,
+		[PY_LINES_LOCATIONS] = visit_locations,
+	};
+	struct rows r = { .line = code->first_line, .end = code_len, .visit = visit, .arg = arg };
+	if (!code->lines_len)
+		return;
+	r.c = (struct cursor){ code->lines, code->lines + code->lines_len };
+	visitors[code->lines_kind](&r);
+}
+
 bool py_code_position(struct py_code *code, int32_t lasti, struct py_position *ret)
 {
 	if (code->memo_lasti != lasti) {

@@ -43,6 +43,12 @@ struct py_code {
 bool py_lines_find(enum py_lines kind, const uint8_t *table, size_t len, int32_t first_line,
 		   int32_t lasti, struct py_position *ret);
 
+/* Bytecode of [start, end) is of @line; -1: of none. */
+typedef void (*py_lines_visitor)(void *arg, uint32_t start, uint32_t end, int32_t line);
+/* The same of all @code_len bytes of bytecode at once, in order; a part may be left out. */
+void py_lines_visit(const struct py_code *code, uint32_t code_len, py_lines_visitor visit,
+		    void *arg);
+
 /* As py_lines_find() with @code's own table. */
 bool py_code_position(struct py_code *code, int32_t lasti, struct py_position *ret);
 
