@@ -17,10 +17,10 @@ struct err *cfi_broken(uint64_t at, const char *why)
 /* ---- CIE and FDE ---- */
 
 /* The bytes of the record at @addr after its length. */
-static struct err *open_record(const struct cfi_table *t, struct mem *m, uint64_t addr,
+static struct err *open_record(const struct cfi_table *t, struct cfi_source *s, uint64_t addr,
 			       struct cfi_cursor *ret)
 {
-	struct cfi_cursor c = { .mem = m, .at = addr, .end = t->hi };
+	struct cfi_cursor c = { .from = s, .at = addr, .end = t->hi };
 	if (addr < t->lo || addr >= t->hi)
 		return cfi_broken(addr, "lies outside its image");
 	uint64_t len = cfi_uint(&c, 4);
@@ -58,13 +58,13 @@ static void read_augmentation(struct cfi_cursor *c, const char *letters, struct 
 	c->at = end;
 }
 
-static struct err *read_cie(const struct cfi_table *t, struct mem *m, uint64_t addr,
+static struct err *read_cie(const struct cfi_table *t, struct cfi_source *s, uint64_t addr,
 			    struct cfi_cie *ret)
 {
 	struct cfi_cursor c;
 	char letters[AUGMENT_MAX + 1] = "";
 	size_t n = 0;
-	struct err *err = open_record(t, m, addr, &c);
+	struct err *err = open_record(t, s, addr, &c);
 	if (err)
 		return err;
 	uint64_t id = cfi_uint(&c, 4);
@@ -87,17 +87,17 @@ static struct err *read_cie(const struct cfi_table *t, struct mem *m, uint64_t a
 	return NULL;
 }
 
-static struct err *read_fde(const struct cfi_table *t, struct mem *m, uint64_t addr,
+static struct err *read_fde(const struct cfi_table *t, struct cfi_source *s, uint64_t addr,
 			    struct cfi_fde *ret)
 {
 	struct cfi_cursor c;
-	struct err *err = open_record(t, m, addr, &c);
+	struct err *err = open_record(t, s, addr, &c);
 	if (err)
 		return err;
 	uint64_t field = c.at, back = cfi_uint(&c, 4);
 	if (c.bad || !back)
 		return cfi_broken(addr, "is no description of a function");
-	err = read_cie(t, m, field - back, &ret->cie);
+	err = read_cie(t, s, field - back, &ret->cie);
 	if (err)
 		return err;
 	ret->start = cfi_pointer(&c, ret->cie.pointers, 0);
@@ -121,10 +121,10 @@ static int by_start(const void *a, const void *b)
 	return x->fde < y->fde ? -1 : x->fde > y->fde;
 }
 
-static bool is_cie(struct mem *m, uint64_t body)
+static bool is_cie(struct cfi_source *s, uint64_t body)
 {
 	uint32_t id;
-	return mem_read_some(m, body, &id, sizeof(id)) == sizeof(id) && !id;
+	return mem_read_some(s->mem, body, &id, sizeof(id)) == sizeof(id) && !id;
 }
 
 static struct err *add_entry(struct cfi_entry **entry, size_t *n, size_t *cap,
@@ -142,7 +142,7 @@ static struct err *add_entry(struct cfi_entry **entry, size_t *n, size_t *cap,
 	return NULL;
 }
 
-struct err *cfi_index(const struct cfi_table *t, struct mem *m, uint64_t addr, uint64_t size,
+struct err *cfi_index(const struct cfi_table *t, struct cfi_source *s, uint64_t addr, uint64_t size,
 		      struct cfi_entry **ret, size_t *n)
 {
 	uint64_t end = size < t->hi - addr ? addr + size : t->hi;
@@ -153,10 +153,10 @@ struct err *cfi_index(const struct cfi_table *t, struct mem *m, uint64_t addr, u
 	while (!err && addr < end && *n < ENTRIES_MAX) {
 		struct cfi_cursor c = { .end = end };
 		struct cfi_fde fde;
-		err = open_record(t, m, addr, &c);
-		bool described = !err && !is_cie(m, c.at);
+		err = open_record(t, s, addr, &c);
+		bool described = !err && !is_cie(s, c.at);
 		if (described)
-			err = read_fde(t, m, addr, &fde);
+			err = read_fde(t, s, addr, &fde);
 		if (described && !err)
 			err = add_entry(ret, n, &cap, &fde, addr);
 		addr = c.end;
@@ -189,9 +189,10 @@ struct search_table {
 	uint64_t n;
 };
 
-static struct err *read_header(const struct cfi_table *t, struct mem *m, struct search_table *ret)
+static struct err *read_header(const struct cfi_table *t, struct cfi_source *s,
+			       struct search_table *ret)
 {
-	struct cfi_cursor c = { .mem = m, .at = t->hdr, .end = t->hi };
+	struct cfi_cursor c = { .from = s, .at = t->hdr, .end = t->hi };
 	uint8_t enc[4];
 	for (size_t i = 0; i < ARRAY_SIZE(enc); i++)
 		enc[i] = (uint8_t)cfi_uint(&c, 1);
@@ -206,19 +207,21 @@ static struct err *read_header(const struct cfi_table *t, struct mem *m, struct 
 	return NULL;
 }
 
-static bool read_pair(const struct cfi_table *t, struct mem *m, const struct search_table *table,
-		      uint64_t i, uint64_t pair[2])
+static bool read_pair(const struct cfi_table *t, struct cfi_source *s,
+		      const struct search_table *table, uint64_t i, uint64_t pair[2])
 {
 	int32_t v[2];
-	if (mem_read_some(m, table->at + 8 * i, v, sizeof(v)) != sizeof(v))
+	if (!s->left || mem_read_some(s->mem, table->at + 8 * i, v, sizeof(v)) != sizeof(v))
 		return false;
+	s->left--;
 	pair[0] = t->hdr + (uint64_t)(int64_t)v[0];
 	pair[1] = t->hdr + (uint64_t)(int64_t)v[1];
 	return true;
 }
 
 /* The address of the last FDE whose function does not begin behind @pc. */
-static struct err *find_fde(const struct cfi_table *t, struct mem *m, uint64_t pc, uint64_t *ret)
+static struct err *find_fde(const struct cfi_table *t, struct cfi_source *s, uint64_t pc,
+			    uint64_t *ret)
 {
 	struct search_table table;
 	uint64_t lo = 0, pair[2];
@@ -226,13 +229,13 @@ static struct err *find_fde(const struct cfi_table *t, struct mem *m, uint64_t p
 		*ret = find_in_index(t, pc);
 		return NULL;
 	}
-	struct err *err = read_header(t, m, &table);
+	struct err *err = read_header(t, s, &table);
 	if (err)
 		return err;
 	*ret = 0;
 	for (uint64_t hi = table.n; lo < hi;) {
 		uint64_t mid = lo + (hi - lo) / 2;
-		if (!read_pair(t, m, &table, mid, pair))
+		if (!read_pair(t, s, &table, mid, pair))
 			return cfi_broken(table.at, "cannot be read");
 		if (pair[0] > pc) {
 			hi = mid;
@@ -250,33 +253,34 @@ static struct err *nothing(uint64_t pc)
 }
 
 /* The last description that does not begin behind @pc. */
-static struct err *find_before(const struct cfi_table *t, struct mem *m, uint64_t pc,
+static struct err *find_before(const struct cfi_table *t, struct cfi_source *s, uint64_t pc,
 			       struct cfi_fde *ret)
 {
 	uint64_t addr;
-	struct err *err = find_fde(t, m, pc, &addr);
+	struct err *err = find_fde(t, s, pc, &addr);
 	if (err)
 		return err;
-	err = addr ? read_fde(t, m, addr, ret) : nothing(pc);
+	err = addr ? read_fde(t, s, addr, ret) : nothing(pc);
 	if (!err && (pc < ret->start || ret->end < ret->start))
 		err = nothing(pc);
 	return err;
 }
 
-struct err *cfi_find(const struct cfi_table *t, struct mem *m, uint64_t pc, struct cfi_row *ret)
+struct err *cfi_find(const struct cfi_table *t, struct cfi_source *s, uint64_t pc,
+		     struct cfi_row *ret)
 {
 	struct cfi_fde fde;
-	struct err *err = find_before(t, m, pc, &fde);
+	struct err *err = find_before(t, s, pc, &fde);
 	if (err)
 		return err;
 	return pc < fde.end ? cfi_run(&fde, pc, ret) : nothing(pc);
 }
 
-struct err *cfi_find_before(const struct cfi_table *t, struct mem *m, uint64_t pc, uint64_t gap,
-			    struct cfi_row *ret)
+struct err *cfi_find_before(const struct cfi_table *t, struct cfi_source *s, uint64_t pc,
+			    uint64_t gap, struct cfi_row *ret)
 {
 	struct cfi_fde fde;
-	struct err *err = find_before(t, m, pc, &fde);
+	struct err *err = find_before(t, s, pc, &fde);
 	if (err)
 		return err;
 	if (fde.end == fde.start || pc < fde.end || pc - fde.end > gap)
@@ -291,11 +295,11 @@ static bool is_known(const struct space_regs *regs, unsigned int reg)
 	return regs->known & 1u << reg;
 }
 
-static struct err *find_cfa(const struct cfi_row *row, struct mem *m, const struct space_regs *regs,
-			    uint64_t *ret)
+static struct err *find_cfa(const struct cfi_row *row, struct cfi_source *s,
+			    const struct space_regs *regs, uint64_t *ret)
 {
 	if (row->cfa.kind == CFI_IS_EXPR)
-		return cfi_eval(m, row->cfa.expr, row->cfa.expr_len, regs, NULL, ret);
+		return cfi_eval(s, row->cfa.expr, row->cfa.expr_len, regs, NULL, ret);
 	if (row->cfa.kind != CFI_COPY || !is_known(regs, row->cfa.reg))
 		return err_new(ERR_BAD_DATA, "the frame at 0x%llx has no address that is known",
 			       (unsigned long long)row->pc);
@@ -303,14 +307,14 @@ static struct err *find_cfa(const struct cfi_row *row, struct mem *m, const stru
 	return NULL;
 }
 
-static struct err *find_register(const struct cfi_rule *rule, struct mem *m,
+static struct err *find_register(const struct cfi_rule *rule, struct cfi_source *s,
 				 const struct space_regs *regs, uint64_t cfa, uint64_t *ret)
 {
 	struct err *err;
 	uint64_t at;
 	switch (rule->kind) {
 	case CFI_AT:
-		return mem_ptr(m, cfa + (uint64_t)rule->offset, ret);
+		return mem_ptr(s->mem, cfa + (uint64_t)rule->offset, ret);
 	case CFI_IS:
 		*ret = cfa + (uint64_t)rule->offset;
 		return NULL;
@@ -320,18 +324,18 @@ static struct err *find_register(const struct cfi_rule *rule, struct mem *m,
 			       ? NULL
 			       : err_new(ERR_BAD_DATA, "register %u is not known", rule->reg);
 	case CFI_IS_EXPR:
-		return cfi_eval(m, rule->expr, rule->expr_len, regs, &cfa, ret);
+		return cfi_eval(s, rule->expr, rule->expr_len, regs, &cfa, ret);
 	default:
-		err = cfi_eval(m, rule->expr, rule->expr_len, regs, &cfa, &at);
-		return err ? err : mem_ptr(m, at, ret);
+		err = cfi_eval(s, rule->expr, rule->expr_len, regs, &cfa, &at);
+		return err ? err : mem_ptr(s->mem, at, ret);
 	}
 }
 
-struct err *cfi_apply(const struct cfi_row *row, struct mem *m, struct space_regs *regs,
+struct err *cfi_apply(const struct cfi_row *row, struct cfi_source *s, struct space_regs *regs,
 		      uint64_t *cfa)
 {
 	struct space_regs caller = *regs;
-	struct err *err = find_cfa(row, m, regs, cfa);
+	struct err *err = find_cfa(row, s, regs, cfa);
 	if (err)
 		return err;
 	caller.value[SPACE_REG_SP] = *cfa;
@@ -343,7 +347,7 @@ struct err *cfi_apply(const struct cfi_row *row, struct mem *m, struct space_reg
 		caller.known &= ~(1u << i);
 		if (row->reg[i].kind == CFI_UNDEFINED)
 			continue;
-		err = find_register(&row->reg[i], m, regs, *cfa, &value);
+		err = find_register(&row->reg[i], s, regs, *cfa, &value);
 		if (err && i == row->ra)
 			return err;
 		if (err) {

@@ -20,6 +20,16 @@
 #include "stub/base/err.h"
 #include "stub/base/space.h"
 
+/*
+ * The memory that tables are read from, and how many more pieces of it may be: each
+ * byte, number or instruction counts as one.  A hostile table is as long as it likes,
+ * and as many may be needed as a stack has frames.
+ */
+struct cfi_source {
+	struct mem *mem;
+	uint64_t left;
+};
+
 /* A description and where the function that it is about begins. */
 struct cfi_entry {
 	uint64_t start, fde;
@@ -43,7 +53,7 @@ static inline bool cfi_is_there(const struct cfi_table *t)
  * Reads the whole of .eh_frame, @size bytes at @addr, as far as it is sound.  *ret is to
  * be freed by the caller.  Only ERR_NOMEM.
  */
-struct err *cfi_index(const struct cfi_table *t, struct mem *m, uint64_t addr, uint64_t size,
+struct err *cfi_index(const struct cfi_table *t, struct cfi_source *s, uint64_t addr, uint64_t size,
 		      struct cfi_entry **ret, size_t *n) MUST_CHECK;
 
 enum cfi_kind {
@@ -77,26 +87,26 @@ struct cfi_row {
 };
 
 /* ERR_NOT_FOUND: nothing describes @pc; ERR_BAD_DATA, ERR_FAULT: nothing of use does. */
-struct err *cfi_find(const struct cfi_table *t, struct mem *m, uint64_t pc,
+struct err *cfi_find(const struct cfi_table *t, struct cfi_source *s, uint64_t pc,
 		     struct cfi_row *ret) MUST_CHECK;
 
 /*
  * The row that holds where a description ends, at most @gap bytes before @pc, with
  * nothing but a gap between.
  */
-struct err *cfi_find_before(const struct cfi_table *t, struct mem *m, uint64_t pc, uint64_t gap,
-			    struct cfi_row *ret) MUST_CHECK;
+struct err *cfi_find_before(const struct cfi_table *t, struct cfi_source *s, uint64_t pc,
+			    uint64_t gap, struct cfi_row *ret) MUST_CHECK;
 
 /*
  * Turns the registers at row->pc into those of the caller, and says the frame's
  * canonical address: the stack pointer before the call.  Registers that cannot be
  * had are not `known' any more; without the program counter there is no caller.
  */
-struct err *cfi_apply(const struct cfi_row *row, struct mem *m, struct space_regs *regs,
+struct err *cfi_apply(const struct cfi_row *row, struct cfi_source *s, struct space_regs *regs,
 		      uint64_t *cfa) MUST_CHECK;
 
 /* The value of a DWARF expression.  @cfa: pushed first, NULL: nothing is. */
-struct err *cfi_eval(struct mem *m, uint64_t expr, uint32_t len, const struct space_regs *regs,
-		     const uint64_t *cfa, uint64_t *ret) MUST_CHECK;
+struct err *cfi_eval(struct cfi_source *s, uint64_t expr, uint32_t len,
+		     const struct space_regs *regs, const uint64_t *cfa, uint64_t *ret) MUST_CHECK;
 
 #endif

@@ -8,9 +8,10 @@
 /* ---- bytes in order ---- */
 
 struct cfi_cursor {
-	struct mem *mem;
+	struct cfi_source *from;
 	uint64_t at, end;
-	bool bad; /* ran past the end or into memory that cannot be read; what was read is 0 */
+	/* Ran past the end, into memory that cannot be read, or there is no more to be read. */
+	bool bad;
 };
 
 uint64_t cfi_uint(struct cfi_cursor *c, unsigned int size); /* 1, 2, 4 or 8 bytes */

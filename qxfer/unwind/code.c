@@ -50,14 +50,14 @@ struct err *code_leave_signal(struct mem *m, struct space_regs *regs)
  * the child has another stack; up to the return, and in the parent, it still holds:
  *	syscall; test %rax,%rax; jl error; je child; ret
  */
-static bool is_in_clone(struct mem *m, const struct cfi_table *table, uint64_t pc,
+static bool is_in_clone(struct cfi_source *s, const struct cfi_table *table, uint64_t pc,
 			struct cfi_row *row)
 {
 	static const uint8_t code[] = { 0x0f, 0x05, 0x48, 0x85, 0xc0 };
 	if (!table || !cfi_is_there(table))
 		return false;
-	struct err *err = cfi_find_before(table, m, pc, CLONE_GAP, row);
-	bool found = !err && has_bytes(m, row->end, code, sizeof(code));
+	struct err *err = cfi_find_before(table, s, pc, CLONE_GAP, row);
+	bool found = !err && has_bytes(s->mem, row->end, code, sizeof(code));
 	err_drop(err);
 	return found;
 }
@@ -115,14 +115,14 @@ static bool has_zero_fp(const struct native_frame *f)
 	return f->regs.known & 1u << SPACE_REG_FP && !f->regs.value[SPACE_REG_FP];
 }
 
-enum code_kind code_known(struct mem *m, const struct cfi_table *table,
+enum code_kind code_known(struct cfi_source *s, const struct cfi_table *table,
 			  const struct native_frame *f, struct cfi_row *row)
 {
-	if (is_sigreturn(m, f->pc))
+	if (is_sigreturn(s->mem, f->pc))
 		return CODE_SIGNAL;
-	if (f->exact && is_in_clone(m, table, f->pc, row))
+	if (f->exact && is_in_clone(s, table, f->pc, row))
 		return is_new_thread(f, row) ? CODE_OUTERMOST : CODE_ROW;
-	if (!table && !f->exact && is_trampoline(m, f->pc, row))
+	if (!table && !f->exact && is_trampoline(s->mem, f->pc, row))
 		return CODE_ROW;
 	return table && !f->exact && has_zero_fp(f) ? CODE_OUTERMOST : CODE_UNKNOWN;
 }

@@ -17,7 +17,7 @@ enum code_kind {
 };
 
 /* What frame @f is in.  @table: of the image that it is in, NULL: it is in none. */
-enum code_kind code_known(struct mem *m, const struct cfi_table *table,
+enum code_kind code_known(struct cfi_source *s, const struct cfi_table *table,
 			  const struct native_frame *f, struct cfi_row *row);
 
 /* Makes of the registers in the signal's frame those of what was interrupted. */

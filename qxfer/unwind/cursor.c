@@ -3,12 +3,13 @@
 
 static bool take(struct cfi_cursor *c, void *ret, unsigned int size)
 {
-	if (c->bad || c->at > c->end || c->end - c->at < size ||
-	    mem_read_some(c->mem, c->at, ret, size) != size) {
+	if (c->bad || !c->from->left || c->at > c->end || c->end - c->at < size ||
+	    mem_read_some(c->from->mem, c->at, ret, size) != size) {
 		c->bad = true;
 		return false;
 	}
 	c->at += size;
+	c->from->left--;
 	return true;
 }
 
@@ -93,7 +94,8 @@ uint64_t cfi_pointer(struct cfi_cursor *c, uint8_t enc, uint64_t data)
 		v += data;
 	else if (enc & ENC_BASE)
 		c->bad = true;
-	if (enc & ENC_INDIRECT && !c->bad && mem_read_some(c->mem, v, &v, sizeof(v)) != sizeof(v))
+	if (enc & ENC_INDIRECT && !c->bad &&
+	    mem_read_some(c->from->mem, v, &v, sizeof(v)) != sizeof(v))
 		c->bad = true;
 	return v;
 }

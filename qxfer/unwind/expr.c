@@ -96,7 +96,7 @@ static void push_register(struct machine *m, uint64_t reg, int64_t offset)
 static void deref(struct machine *m, uint64_t size)
 {
 	uint64_t addr = pop(m), v = 0;
-	if (!size || size > sizeof(v) || mem_read_some(m->c.mem, addr, &v, size) != size)
+	if (!size || size > sizeof(v) || mem_read_some(m->c.from->mem, addr, &v, size) != size)
 		m->wrong = "memory that cannot be read";
 	else
 		push(m, v);
@@ -317,10 +317,10 @@ static void step(struct machine *m)
 		m->wrong = "no end";
 }
 
-struct err *cfi_eval(struct mem *mem, uint64_t expr, uint32_t len, const struct space_regs *regs,
-		     const uint64_t *cfa, uint64_t *ret)
+struct err *cfi_eval(struct cfi_source *s, uint64_t expr, uint32_t len,
+		     const struct space_regs *regs, const uint64_t *cfa, uint64_t *ret)
 {
-	struct machine m = { .c = { .mem = mem, .at = expr, .end = expr + len },
+	struct machine m = { .c = { .from = s, .at = expr, .end = expr + len },
 			     .start = expr,
 			     .regs = regs };
 	unsigned int ops = 0;

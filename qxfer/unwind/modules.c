@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "stub/base/image.h"
@@ -60,6 +61,10 @@ void modules_refresh(struct modules *ms, const struct space *s, bool *changed)
 	ms->epoch = s->epoch;
 	ms->generation = s->mem->generation;
 	ms->mem = s->mem;
+	ms->to_open = MODULES_OPENED_MAX;
+	ms->to_index = MODULES_INDEXED_MAX;
+	ms->to_name = MODULES_NAMED_MAX;
+	memset(&ms->vain, 0, sizeof(ms->vain));
 }
 
 /* ---- finding one ---- */
@@ -104,16 +109,19 @@ static int open_file(const struct module *m, const struct space *s)
 }
 
 /* Statically linked programs have no .eh_frame_hdr, but the section in their file. */
-static struct err *index_table(struct module *m, const struct space *s, struct image *img)
+static struct err *index_table(struct modules *ms, struct module *m, const struct space *s,
+			       struct image *img)
 {
+	struct cfi_source source = { .mem = s->mem, .left = ms->to_index };
 	struct image_symbol section;
 	int fd = img->unwind ? -1 : open_file(m, s);
 	struct err *err = fd < 0 ? NULL : image_add_file(img, fd);
 	if (!err && fd >= 0 && image_find_section(img, ".eh_frame", &section) &&
 	    section.addr >= m->lo && section.addr < m->hi)
-		err = cfi_index(&m->table, s->mem, section.addr, section.size, &m->index,
+		err = cfi_index(&m->table, &source, section.addr, section.size, &m->index,
 				&m->table.n);
 	m->table.index = m->index;
+	ms->to_index = source.left;
 	image_deinit(img);
 	if (!err || err->code == ERR_NOMEM)
 		return err;
@@ -122,13 +130,16 @@ static struct err *index_table(struct module *m, const struct space *s, struct i
 }
 
 /* The image whose first mapping is @first, if it holds @addr; else *ret is NULL. */
-static struct err *open_module(const struct space *s, const struct map *first, uint64_t addr,
-			       struct module **ret)
+static struct err *open_module(struct modules *ms, const struct space *s, const struct map *first,
+			       uint64_t addr, struct module **ret)
 {
 	struct image img;
 	*ret = NULL;
 	struct err *err = image_open(s->mem, first->start, &img);
 	if (err || addr < img.lo || addr >= img.hi) {
+		ms->vain.first = first->start;
+		ms->vain.lo = err ? 0 : img.lo;
+		ms->vain.hi = err ? 0 : img.hi;
 		err_drop(err); /* no image: code from elsewhere */
 		return NULL;
 	}
@@ -148,7 +159,7 @@ static struct err *open_module(const struct space *s, const struct map *first, u
 		.table = { .hdr = img.unwind, .lo = img.lo, .hi = img.hi },
 	};
 	m->first.path = NULL;
-	err = index_table(m, s, &img);
+	err = index_table(ms, m, s, &img);
 	if (err)
 		module_free(m);
 	else
@@ -173,6 +184,14 @@ static struct err *insert(struct modules *ms, struct module *m)
 	return NULL;
 }
 
+/* Whether the image that @first begins is known not to hold @addr, or not to be looked at. */
+static bool is_in_vain(struct modules *ms, const struct map *first, uint64_t addr)
+{
+	if (first->start == ms->vain.first && (addr < ms->vain.lo || addr >= ms->vain.hi))
+		return true;
+	return !ms->to_open || !ms->to_open--;
+}
+
 struct err *modules_find(struct modules *ms, const struct space *s, uint64_t addr,
 			 struct module **ret)
 {
@@ -184,10 +203,10 @@ struct err *modules_find(struct modules *ms, const struct space *s, uint64_t add
 	}
 	const struct map *map = maps_find(s->maps, addr);
 	const struct map *first = map && ms->n < MODULES_MAX ? first_map(s, map) : NULL;
-	if (!first)
+	if (!first || is_in_vain(ms, first, addr))
 		return NULL;
 	struct module *m;
-	struct err *err = open_module(s, first, addr, &m);
+	struct err *err = open_module(ms, s, first, addr, &m);
 	if (err || !m)
 		return err;
 	err = insert(ms, m);
@@ -200,13 +219,17 @@ struct err *modules_find(struct modules *ms, const struct space *s, uint64_t add
 
 /* ---- names ---- */
 
+/* @crc: of the file, if that may show that it is the one; NULL: only the build-id may. */
 static struct err *add_debug_file(struct module *m, const struct space *s, struct image *img,
-				  const char *path, bool *added)
+				  const char *path, const uint32_t *crc, bool *added)
 {
+	struct stat st;
 	int fd = s->open_path ? s->open_path(s->ctx, path) : -1;
+	struct err *err = NULL;
 	if (fd < 0)
 		return NULL;
-	struct err *err = symbols_add_debug(&m->symbols, img, fd, added);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		err = symbols_add_debug(&m->symbols, img, fd, crc, added);
 	close(fd);
 	return err;
 }
@@ -224,10 +247,10 @@ static struct err *add_debug_by_id(struct module *m, const struct space *s, stru
 	for (size_t i = 1; i < len; i++)
 		n += snprintf(path + n, sizeof(path) - (size_t)n, "%02x", id[i]);
 	snprintf(path + n, sizeof(path) - (size_t)n, ".debug");
-	return add_debug_file(m, s, img, path, added);
+	return add_debug_file(m, s, img, path, NULL, added);
 }
 
-/* By the name in .gnu_debuglink; the build-id decides whether it is the one. */
+/* By the name in .gnu_debuglink, in the places that the same section of the manual names. */
 static struct err *add_debug_by_link(struct module *m, const struct space *s, struct image *img,
 				     bool *added)
 {
@@ -235,15 +258,16 @@ static struct err *add_debug_by_link(struct module *m, const struct space *s, st
 		const char *before, *after; /* the image's folder */
 	} places[] = { { "", "" }, { "", "/.debug" }, { "/usr/lib/debug", "" } };
 	char name[256], path[5000];
+	uint32_t crc;
 	const char *slash = strrchr(m->path, '/');
 	struct err *err = NULL;
-	if (!slash || slash - m->path > 4096 || !image_debug_link(img, name, sizeof(name)) ||
+	if (!slash || slash - m->path > 4096 || !image_debug_link(img, name, sizeof(name), &crc) ||
 	    strchr(name, '/'))
 		return NULL;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && !err && !*added; i++) {
 		snprintf(path, sizeof(path), "%s%.*s%s/%s", places[i].before,
 			 (int)(slash - m->path), m->path, places[i].after, name);
-		err = add_debug_file(m, s, img, path, added);
+		err = add_debug_file(m, s, img, path, &crc, added);
 	}
 	return err;
 }
@@ -267,15 +291,17 @@ static struct err *read_symbols(struct module *m, const struct space *s, struct 
 	return err;
 }
 
-struct err *module_symbol(struct module *m, const struct space *s, uint64_t addr, const char **name,
-			  uint64_t *offset)
+struct err *modules_symbol(struct modules *ms, struct module *m, const struct space *s,
+			   uint64_t addr, const char **name, uint64_t *offset)
 {
-	if (!m->symbols_read) {
+	if (!m->symbols_read && ms->to_name) {
 		_cleanup_image_ struct image img = { .fd = -1 };
 		m->symbols_read = true;
 		struct err *err = image_open(s->mem, m->first.start, &img);
 		if (!err)
 			err = read_symbols(m, s, &img);
+		ms->to_name -=
+			m->symbols.looked_at < ms->to_name ? m->symbols.looked_at : ms->to_name;
 		if (err && err->code == ERR_NOMEM)
 			return err;
 		err_drop(err); /* without names then */

@@ -12,7 +12,11 @@
 #include "stub/base/space.h"
 #include "stub/base/symbols.h"
 
-#define MODULES_MAX 4096u
+#define MODULES_MAX	    4096u
+/* In one stop: images looked at, pieces of .eh_frame without a header, bytes for names. */
+#define MODULES_OPENED_MAX  (2 * MODULES_MAX)
+#define MODULES_INDEXED_MAX (1u << 25)
+#define MODULES_NAMED_MAX   (1u << 29)
 
 struct module {
 	struct map first; /* of its mappings; its path is `path' */
@@ -30,6 +34,14 @@ struct modules {
 	size_t n, cap;
 	uint64_t epoch, generation; /* of the space they were last checked against */
 	const struct mem *mem;
+	/* What may still be done in this stop. */
+	unsigned int to_open;
+	uint64_t to_index, to_name;
+	/* The image last looked at in vain, of the mapping that starts at `first': it holds
+	 * [lo, hi) only, or is none at all. */
+	struct {
+		uint64_t first, lo, hi;
+	} vain;
 };
 
 void modules_deinit(struct modules *ms);
@@ -45,7 +57,7 @@ struct err *modules_find(struct modules *ms, const struct space *s, uint64_t add
 			 struct module **ret) MUST_CHECK;
 
 /* The function that @addr is in, *offset bytes from its start; NULL: it has no name. */
-struct err *module_symbol(struct module *m, const struct space *s, uint64_t addr, const char **name,
-			  uint64_t *offset) MUST_CHECK;
+struct err *modules_symbol(struct modules *ms, struct module *m, const struct space *s,
+			   uint64_t addr, const char **name, uint64_t *offset) MUST_CHECK;
 
 #endif

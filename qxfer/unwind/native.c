@@ -23,6 +23,8 @@ struct native {
 struct walk {
 	struct native *nt;
 	const struct space *s;
+	struct cfi_source tables;
+	uint64_t credit; /* what was not yet added to `tables' */
 	struct space_regs regs;
 	bool exact;
 	unsigned int switches;
@@ -55,10 +57,10 @@ void native_destroy(struct native *nt)
 /* ---- rows ---- */
 
 /* What holds at @pc; NULL: *err says why not. */
-static const struct cfi_row *find_row(struct native *nt, struct mem *m, const struct module *module,
-				      uint64_t pc, struct err **err)
+static const struct cfi_row *find_row(struct walk *w, const struct module *module, uint64_t pc,
+				      struct err **err)
 {
-	struct cfi_row *row = &nt->rows[(pc ^ pc >> 11) % ROWS], fresh;
+	struct cfi_row *row = &w->nt->rows[(pc ^ pc >> 11) % ROWS], fresh;
 	if (row->pc == pc)
 		return row;
 	if (!module)
@@ -66,7 +68,7 @@ static const struct cfi_row *find_row(struct native *nt, struct mem *m, const st
 			       "no unwind table for 0x%llx, which is code of no file",
 			       (unsigned long long)pc);
 	else if (cfi_is_there(&module->table))
-		*err = cfi_find(&module->table, m, pc, &fresh);
+		*err = cfi_find(&module->table, &w->tables, pc, &fresh);
 	else
 		*err = err_new(ERR_NOT_FOUND, "no unwind table for 0x%llx in %.60s",
 			       (unsigned long long)pc, module->path);
@@ -110,7 +112,7 @@ static struct err *name_frame(struct walk *w, struct native_frame *f, struct mod
 	uint64_t at = place(f), offset;
 	f->module = module->path;
 	f->module_offset = f->pc - module->bias;
-	struct err *err = module_symbol(module, w->s, at, &f->symbol, &offset);
+	struct err *err = modules_symbol(&w->nt->modules, module, w->s, at, &f->symbol, &offset);
 	if (f->symbol)
 		f->offset = offset + (f->pc - at);
 	return err;
@@ -133,7 +135,7 @@ static struct err *unwind_by_row(struct walk *w, struct native_frame *f, const s
 {
 	f->start = row->start;
 	f->signal = row->signal;
-	struct err *err = cfi_apply(row, w->s->mem, &w->regs, &f->cfa);
+	struct err *err = cfi_apply(row, &w->tables, &w->regs, &f->cfa);
 	if (!err)
 		err = check_progress(w, f, row->signal);
 	return err;
@@ -144,7 +146,7 @@ static struct err *unwind_by_code(struct walk *w, struct native_frame *f,
 				  const struct module *module, bool *done)
 {
 	struct cfi_row row;
-	enum code_kind kind = code_known(w->s->mem, module ? &module->table : NULL, f, &row);
+	enum code_kind kind = code_known(&w->tables, module ? &module->table : NULL, f, &row);
 	*done = kind != CODE_UNKNOWN;
 	if (kind == CODE_ROW)
 		return unwind_by_row(w, f, &row);
@@ -163,7 +165,7 @@ static struct err *unwind(struct walk *w, struct native_frame *f, const struct m
 {
 	struct err *err = NULL;
 	bool done;
-	const struct cfi_row *row = find_row(w->nt, w->s->mem, module, place(f), &err);
+	const struct cfi_row *row = find_row(w, module, place(f), &err);
 	if (row)
 		return unwind_by_row(w, f, row);
 	if (err->code != ERR_NOT_FOUND)
@@ -175,12 +177,21 @@ static struct err *unwind(struct walk *w, struct native_frame *f, const struct m
 	return also;
 }
 
+/* A stack of more frames may need more tables. */
+static void earn(struct walk *w)
+{
+	uint64_t more = w->credit < NATIVE_TABLES_FRAME ? w->credit : NATIVE_TABLES_FRAME;
+	w->credit -= more;
+	w->tables.left += more;
+}
+
 /* Adds one frame; *more: it has a caller, whose registers are then w->regs. */
 static struct err *step(struct walk *w, bool *more)
 {
 	struct native_frame *f;
 	struct module *module;
 	struct err *err = append(w, &f);
+	earn(w);
 	if (!err)
 		err = modules_find(&w->nt->modules, w->s, place(f), &module);
 	if (!err && module)
@@ -206,13 +217,18 @@ static struct err *walk_frames(struct walk *w)
 		else
 			err = step(w, &more);
 	}
-	return err;
+	if (!err || err->code == ERR_NOMEM || w->tables.left)
+		return err;
+	err_drop(err);
+	return err_new(ERR_BAD_DATA, "the unwind tables for this stack are longer than is read");
 }
 
 struct err *native_walk(struct native *nt, const struct space *s, pid_t tid,
 			struct native_stack *ret)
 {
 	struct walk w = { .nt = nt, .s = s, .exact = true };
+	w.tables = (struct cfi_source){ .mem = s->mem, .left = NATIVE_TABLES };
+	w.credit = NATIVE_TABLES_MAX - NATIVE_TABLES;
 	struct err *err = NULL;
 	bool changed;
 

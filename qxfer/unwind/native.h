@@ -17,7 +17,14 @@
 #include "stub/base/err.h"
 #include "stub/base/space.h"
 
-#define NATIVE_FRAMES_MAX 300000u /* of one thread */
+#define NATIVE_FRAMES_MAX   300000u /* of one thread */
+/*
+ * How much is read of tables for one stack (cfi_source.left): so much, and so much more
+ * for each of its first frames.  A real frame takes some hundred, and is remembered.
+ */
+#define NATIVE_TABLES	    (1u << 18)
+#define NATIVE_TABLES_FRAME (1u << 11)
+#define NATIVE_TABLES_MAX   (1u << 24)
 
 struct native_frame {
 	uint64_t pc;

@@ -62,10 +62,16 @@ static void set_rule(struct machine *m, uint64_t reg, struct cfi_rule rule)
 		m->now.reg[reg] = rule;
 }
 
-static void set_offset(struct machine *m, uint64_t reg, enum cfi_kind kind, int64_t factored)
+/* Overflow wraps: the number is whoever's. */
+static int64_t times_align(const struct machine *m, uint64_t factored)
 {
-	uint64_t offset = (uint64_t)factored * (uint64_t)m->cie->data_align;
-	set_rule(m, reg, (struct cfi_rule){ .kind = (uint8_t)kind, .offset = (int64_t)offset });
+	return (int64_t)(factored * (uint64_t)m->cie->data_align);
+}
+
+static void set_offset(struct machine *m, uint64_t reg, enum cfi_kind kind, uint64_t factored)
+{
+	set_rule(m, reg,
+		 (struct cfi_rule){ .kind = (uint8_t)kind, .offset = times_align(m, factored) });
 }
 
 static void restore_rule(struct machine *m, uint64_t reg)
@@ -132,19 +138,19 @@ static void run_register(struct machine *m, uint8_t op)
 	uint64_t reg = cfi_uleb(&m->c);
 	switch (op) {
 	case CFA_OFFSET_EXTENDED:
-		set_offset(m, reg, CFI_AT, (int64_t)cfi_uleb(&m->c));
+		set_offset(m, reg, CFI_AT, cfi_uleb(&m->c));
 		break;
 	case CFA_OFFSET_EXTENDED_SF:
-		set_offset(m, reg, CFI_AT, cfi_sleb(&m->c));
+		set_offset(m, reg, CFI_AT, (uint64_t)cfi_sleb(&m->c));
 		break;
 	case CFA_GNU_NEGATIVE_OFFSET_EXTENDED:
-		set_offset(m, reg, CFI_AT, -(int64_t)cfi_uleb(&m->c));
+		set_offset(m, reg, CFI_AT, 0 - cfi_uleb(&m->c));
 		break;
 	case CFA_VAL_OFFSET:
-		set_offset(m, reg, CFI_IS, (int64_t)cfi_uleb(&m->c));
+		set_offset(m, reg, CFI_IS, cfi_uleb(&m->c));
 		break;
 	case CFA_VAL_OFFSET_SF:
-		set_offset(m, reg, CFI_IS, cfi_sleb(&m->c));
+		set_offset(m, reg, CFI_IS, (uint64_t)cfi_sleb(&m->c));
 		break;
 	case CFA_RESTORE_EXTENDED:
 		restore_rule(m, reg);
@@ -180,7 +186,7 @@ static void run_cfa(struct machine *m, uint8_t op)
 		break;
 	case CFA_DEF_CFA_SF:
 		reg = cfi_uleb(&m->c);
-		set_cfa(m, reg, cfi_sleb(&m->c) * m->cie->data_align);
+		set_cfa(m, reg, times_align(m, (uint64_t)cfi_sleb(&m->c)));
 		break;
 	case CFA_DEF_CFA_REGISTER:
 		set_cfa(m, cfi_uleb(&m->c), m->now.cfa.offset);
@@ -189,7 +195,7 @@ static void run_cfa(struct machine *m, uint8_t op)
 		set_cfa_offset(m, (int64_t)cfi_uleb(&m->c));
 		break;
 	case CFA_DEF_CFA_OFFSET_SF:
-		set_cfa_offset(m, cfi_sleb(&m->c) * m->cie->data_align);
+		set_cfa_offset(m, times_align(m, (uint64_t)cfi_sleb(&m->c)));
 		break;
 	default:
 		m->now.cfa = read_expression(m, CFI_IS_EXPR);
@@ -259,7 +265,7 @@ static void run_op(struct machine *m)
 		advance(m, low);
 		return;
 	case CFA_OFFSET:
-		set_offset(m, low, CFI_AT, (int64_t)cfi_uleb(&m->c));
+		set_offset(m, low, CFI_AT, cfi_uleb(&m->c));
 		return;
 	case CFA_RESTORE:
 		restore_rule(m, low);

@@ -334,7 +334,19 @@ bool image_find_static(struct image *img, const char *name, struct image_symbol 
 	return false;
 }
 
-bool image_debug_link(struct image *img, char *name, size_t room)
+/* A name, zeros up to a multiple of four bytes, and the checksum. */
+static bool read_debug_link(const Elf_Data *data, char *name, size_t room, uint32_t *crc)
+{
+	size_t len = data && data->d_buf ? strnlen(data->d_buf, data->d_size) : 0;
+	size_t at = (len + 4) & ~(size_t)3;
+	if (!len || len >= room || at > data->d_size || data->d_size - at < sizeof(*crc))
+		return false;
+	memcpy(name, data->d_buf, len + 1);
+	memcpy(crc, (const uint8_t *)data->d_buf + at, sizeof(*crc));
+	return true;
+}
+
+bool image_debug_link(struct image *img, char *name, size_t room, uint32_t *crc)
 {
 	size_t strings;
 	if (!img->elf || elf_getshdrstrndx(img->elf, &strings) != 0)
@@ -342,14 +354,8 @@ bool image_debug_link(struct image *img, char *name, size_t room)
 	for (Elf_Scn *scn = elf_nextscn(img->elf, NULL); scn; scn = elf_nextscn(img->elf, scn)) {
 		const Elf64_Shdr *sh = elf64_getshdr(scn);
 		const char *text = sh ? elf_strptr(img->elf, strings, sh->sh_name) : NULL;
-		if (!text || strcmp(text, ".gnu_debuglink") != 0)
-			continue;
-		const Elf_Data *data = elf_rawdata(scn, NULL);
-		size_t len = data && data->d_buf ? strnlen(data->d_buf, data->d_size) : 0;
-		if (!len || len == data->d_size || len >= room)
-			return false;
-		memcpy(name, data->d_buf, len + 1);
-		return true;
+		if (text && strcmp(text, ".gnu_debuglink") == 0)
+			return read_debug_link(elf_rawdata(scn, NULL), name, room, crc);
 	}
 	return false;
 }

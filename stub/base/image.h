@@ -60,8 +60,11 @@ bool image_find_section(struct image *img, const char *name, struct image_symbol
 /* Copies at most @room bytes of the build-id; returns its length, 0 if there is none. */
 size_t image_build_id(struct image *img, uint8_t *buf, size_t room);
 
-/* The name of its separate debug file (.gnu_debuglink); false: none, or no file. */
-bool image_debug_link(struct image *img, char *name, size_t room);
+/*
+ * The name of its separate debug file and that file's checksum (.gnu_debuglink: GDB
+ * manual, "Separate Debug Files"); false: none, or no file.
+ */
+bool image_debug_link(struct image *img, char *name, size_t room, uint32_t *crc);
 
 #define _cleanup_image_ __attribute__((cleanup(image_deinit)))
 

@@ -12,7 +12,7 @@
 /* Far above what any image has; they only stop loops over hostile numbers. */
 #define SYMBOLS_MAX  (1u << 22)
 #define STRINGS_MAX  (1u << 28)
-#define BUCKETS_MAX  (1u << 24)
+#define BUCKETS_MAX  (1u << 22)
 #define NAME_LEN_MAX 4095u
 #define BUILD_ID_MAX 64u
 
@@ -105,7 +105,7 @@ static bool read_u32(struct image *img, uint64_t addr, uint32_t *ret)
 }
 
 /* A GNU hash table has no count: the last symbol is where the last chain ends. */
-static uint32_t count_by_gnu_hash(struct image *img)
+static uint32_t count_by_gnu_hash(struct image *img, uint64_t *looked_at)
 {
 	uint32_t head[4], last = 0, entry = 0;
 	if (mem_read_some(img->mem, img->gnu_hash, head, sizeof(head)) != sizeof(head) ||
@@ -113,24 +113,24 @@ static uint32_t count_by_gnu_hash(struct image *img)
 		return 0;
 	uint64_t buckets = img->gnu_hash + sizeof(head) + head[2] * 8ull;
 	uint64_t chain = buckets + head[0] * 4ull;
-	for (uint32_t i = 0; i < head[0]; i++) {
+	for (uint32_t i = 0; i < head[0]; i++, *looked_at += sizeof(entry)) {
 		if (!read_u32(img, buckets + i * 4ull, &entry))
 			return 0;
 		last = entry > last ? entry : last;
 	}
 	if (last < head[1] || last > SYMBOLS_MAX)
 		return head[1] < SYMBOLS_MAX ? head[1] : 0;
-	for (; last < SYMBOLS_MAX; last++)
+	for (; last < SYMBOLS_MAX; last++, *looked_at += sizeof(entry))
 		if (!read_u32(img, chain + (last - head[1]) * 4ull, &entry) || entry & 1)
 			return last + 1;
 	return 0;
 }
 
-static uint32_t count_dynamic(struct image *img)
+static uint32_t count_dynamic(struct image *img, uint64_t *looked_at)
 {
 	uint32_t n[2];
 	if (img->gnu_hash)
-		return count_by_gnu_hash(img);
+		return count_by_gnu_hash(img, looked_at);
 	if (img->sysv_hash && read_u32(img, img->sysv_hash, &n[0]) &&
 	    read_u32(img, img->sysv_hash + 4, &n[1]) && n[1] <= SYMBOLS_MAX)
 		return n[1];
@@ -139,7 +139,7 @@ static uint32_t count_dynamic(struct image *img)
 
 struct err *symbols_add_dynamic(struct symbols *s, struct image *img)
 {
-	size_t n = img->symtab && img->strtab ? count_dynamic(img) : 0;
+	size_t n = img->symtab && img->strtab ? count_dynamic(img, &s->looked_at) : 0;
 	if (!n || img->strsz > STRINGS_MAX)
 		return NULL;
 	Elf64_Sym *sym = malloc(n * sizeof(*sym));
@@ -152,6 +152,7 @@ struct err *symbols_add_dynamic(struct symbols *s, struct image *img)
 		size_t len = mem_read_some(img->mem, img->strtab, strings, img->strsz);
 		err = add_table(s, sym, n, img->bias, strings, len);
 	}
+	s->looked_at += n * sizeof(*sym) + img->strsz;
 	free(sym);
 	free(strings);
 	return err;
@@ -167,6 +168,7 @@ static struct err *add_section(struct symbols *s, Elf *elf, Elf_Scn *scn, uint64
 	const Elf_Data *text = strings ? elf_getdata(strings, NULL) : NULL;
 	if (!data || !data->d_buf || !text || !text->d_buf)
 		return NULL;
+	s->looked_at += data->d_size + text->d_size;
 	return add_table(s, data->d_buf, data->d_size / sizeof(Elf64_Sym), bias, text->d_buf,
 			 text->d_size);
 }
@@ -187,8 +189,60 @@ struct err *symbols_add_static(struct symbols *s, struct image *img)
 	return img->elf ? add_elf(s, img->elf, img->bias) : NULL;
 }
 
-/* Whether the notes of a section hold this build-id. */
-static bool notes_have(const Elf_Data *data, const uint8_t *id, size_t len)
+/* ---- debug files ---- */
+
+#define CHECKSUM_FILE_MAX (1ll << 28) /* bytes of a file that is summed up */
+
+/*
+ * The checksum of .gnu_debuglink: polynomial 0x04c11db7, least significant bit first,
+ * started at all ones and inverted at the end.
+ */
+static uint32_t checksum(const uint32_t table[8][256], uint32_t crc, const uint8_t *p, size_t len)
+{
+	for (; len >= 8; len -= 8, p += 8) {
+		uint32_t a = crc ^ (p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+				    (uint32_t)p[3] << 24);
+		crc = table[7][a & 0xff] ^ table[6][a >> 8 & 0xff] ^ table[5][a >> 16 & 0xff] ^
+		      table[4][a >> 24] ^ table[3][p[4]] ^ table[2][p[5]] ^ table[1][p[6]] ^
+		      table[0][p[7]];
+	}
+	for (; len; len--, p++)
+		crc = crc >> 8 ^ table[0][(crc ^ *p) & 0xff];
+	return crc;
+}
+
+static void make_table(uint32_t table[8][256])
+{
+	for (uint32_t b = 0; b < 256; b++) {
+		table[0][b] = b;
+		for (int bit = 0; bit < 8; bit++)
+			table[0][b] = table[0][b] >> 1 ^ (table[0][b] & 1 ? 0xedb88320u : 0);
+	}
+	for (int k = 1; k < 8; k++)
+		for (uint32_t b = 0; b < 256; b++)
+			table[k][b] = table[k - 1][b] >> 8 ^ table[0][table[k - 1][b] & 0xff];
+}
+
+static bool checksum_file(int fd, uint32_t *ret, uint64_t *looked_at)
+{
+	uint32_t table[8][256], crc = UINT32_MAX;
+	uint8_t bytes[1u << 15];
+	off_t at = 0;
+	ssize_t n;
+	make_table(table);
+	while ((n = pread(fd, bytes, sizeof(bytes), at)) > 0 && at < CHECKSUM_FILE_MAX) {
+		crc = checksum(table, crc, bytes, (size_t)n);
+		at += n;
+	}
+	*ret = ~crc;
+	*looked_at += (uint64_t)at;
+	return n == 0;
+}
+
+enum same { SAME_UNKNOWN, SAME_NO, SAME_YES };
+
+/* Whether the notes of a section hold this build-id, or another. */
+static enum same notes_have(const Elf_Data *data, const uint8_t *id, size_t len)
 {
 	const uint8_t *notes = data->d_buf;
 	size_t at = 0;
@@ -198,38 +252,52 @@ static bool notes_have(const Elf_Data *data, const uint8_t *id, size_t len)
 		size_t name = at + sizeof(nh), desc = name + ((nh.n_namesz + 3ull) & ~3ull);
 		size_t end = desc + ((nh.n_descsz + 3ull) & ~3ull);
 		if (end > data->d_size || end <= at)
-			return false;
+			return SAME_UNKNOWN;
 		if (nh.n_type == NT_GNU_BUILD_ID && nh.n_namesz == 4 &&
 		    memcmp(notes + name, "GNU", 4) == 0)
-			return nh.n_descsz == len && memcmp(notes + desc, id, len) == 0;
+			return nh.n_descsz == len && memcmp(notes + desc, id, len) == 0 ? SAME_YES
+											: SAME_NO;
 		at = end;
 	}
-	return false;
+	return SAME_UNKNOWN;
 }
 
-static bool has_build_id(Elf *elf, const uint8_t *id, size_t len)
+static enum same has_build_id(Elf *elf, const uint8_t *id, size_t len)
 {
+	enum same same = SAME_UNKNOWN;
 	for (Elf_Scn *scn = elf_nextscn(elf, NULL); scn; scn = elf_nextscn(elf, scn)) {
 		const Elf64_Shdr *sh = elf64_getshdr(scn);
 		const Elf_Data *data =
 			sh && sh->sh_type == SHT_NOTE ? elf_rawdata(scn, NULL) : NULL;
-		if (data && data->d_buf && notes_have(data, id, len))
-			return true;
+		if (same == SAME_UNKNOWN && data && data->d_buf)
+			same = notes_have(data, id, len);
 	}
-	return false;
+	return same;
 }
 
-struct err *symbols_add_debug(struct symbols *s, struct image *img, int fd, bool *added)
+/* By the build-id; where there is none on one side by the checksum, if there is one. */
+static bool is_debug_file(struct symbols *s, struct image *img, Elf *elf, int fd,
+			  const uint32_t *crc)
 {
 	uint8_t id[BUILD_ID_MAX];
+	uint32_t has;
 	size_t len = image_build_id(img, id, sizeof(id));
+	enum same same = len ? has_build_id(elf, id, len) : SAME_UNKNOWN;
+	if (same != SAME_UNKNOWN || !crc)
+		return same == SAME_YES;
+	return checksum_file(fd, &has, &s->looked_at) && has == *crc;
+}
+
+struct err *symbols_add_debug(struct symbols *s, struct image *img, int fd, const uint32_t *crc,
+			      bool *added)
+{
 	struct err *err = NULL;
 
 	*added = false;
 	elf_version(EV_CURRENT);
 	/* Not ELF_C_READ_MMAP: see image_add_file(). */
-	Elf *elf = len ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
-	if (elf && elf64_getehdr(elf) && has_build_id(elf, id, len)) {
+	Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (elf && elf64_getehdr(elf) && is_debug_file(s, img, elf, fd, crc)) {
 		err = add_elf(s, elf, img->bias);
 		*added = !err;
 	}

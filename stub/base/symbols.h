@@ -27,6 +27,7 @@ struct symbols {
 	size_t n, cap;
 	char *names;
 	size_t names_len, names_cap;
+	uint64_t looked_at; /* bytes read for it so far, whatever came of them */
 };
 
 void symbols_deinit(struct symbols *s);
@@ -35,11 +36,14 @@ void symbols_deinit(struct symbols *s);
  * Each adds what it finds; nothing to be found is no error.  Only ERR_NOMEM.
  * symbols_add_static(): of the file that image_add_file() gave @img.
  * symbols_add_debug(): of the file @fd, which stays the caller's, if it is the
- * debug file of @img by its build-id; *added says whether.
+ * debug file of @img: by its build-id, or where one of the two has none and @crc is
+ * given, by that being the checksum of the file (that of .gnu_debuglink).  *added says
+ * whether it is.
  */
 struct err *symbols_add_dynamic(struct symbols *s, struct image *img) MUST_CHECK;
 struct err *symbols_add_static(struct symbols *s, struct image *img) MUST_CHECK;
-struct err *symbols_add_debug(struct symbols *s, struct image *img, int fd, bool *added) MUST_CHECK;
+struct err *symbols_add_debug(struct symbols *s, struct image *img, int fd, const uint32_t *crc,
+			      bool *added) MUST_CHECK;
 
 /* To be called after the last was added, and before the first is looked up. */
 void symbols_sort(struct symbols *s);

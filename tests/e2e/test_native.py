@@ -195,3 +195,37 @@ def _(t):
     t.has(printer.text, r"nanosleep")
     t.lacks(printer.text, r"C frames end")
     t.untouched(sleeper.pid)
+
+
+STRIPPED = """#include <unistd.h>
+static __attribute__((noinline)) int hidden_wait(void) { pause(); return 1; }
+int main(void) { return hidden_wait() + 1; }
+"""
+
+
+@case("a stripped program's functions have the names of its debug file, found by its link")
+def _(t):
+    source, program = os.path.join(t.dir, "linked.c"), os.path.join(t.dir, "linked")
+    with open(source, "w") as f:
+        f.write(STRIPPED)
+    for command in ([os.environ.get("CC", "cc"), "-g", "-O0", "-Wl,--build-id=none", "-o", program, source],
+                    ["objcopy", "--only-keep-debug", program, program + ".debug"],
+                    ["strip", "--strip-all", program],
+                    ["objcopy", "--add-gnu-debuglink=" + program + ".debug", program]):
+        t.equal(subprocess.run(command).returncode, 0, " ".join(command))
+    waiting = t.start_program([program])
+    t.asleep(waiting.pid)
+
+    def shown():
+        printer = t.archerfish("stacks", "--native", waiting.pid)
+        t.equal(printer.wait(), 0, "its exit status")
+        return printer.text
+
+    t.has(shown(), r"C  hidden_wait\+")
+    os.mkdir(os.path.join(t.dir, ".debug"))
+    os.rename(program + ".debug", os.path.join(t.dir, ".debug", "linked.debug"))
+    t.has(shown(), r"C  hidden_wait\+")
+    with open(os.path.join(t.dir, ".debug", "linked.debug"), "ab") as f:
+        f.write(b"another")
+    t.lacks(shown(), r"hidden_wait")
+    t.untouched(waiting.pid)

@@ -28,6 +28,7 @@ static size_t read_bytes(void *ctx, uint64_t addr, void *buf, size_t len)
 
 static const struct mem_ops ops = { .read = read_bytes };
 static struct mem mem;
+static struct cfi_source source;
 static struct space_regs regs;
 
 static void setup(void)
@@ -36,6 +37,7 @@ static void setup(void)
 	memset(stack_bytes, 0, sizeof(stack_bytes));
 	cr_assert_null(mem_init(&mem, &ops, NULL, 8));
 	mem_deinit(&mem); /* no page cache */
+	source = (struct cfi_source){ .mem = &mem, .left = 1u << 30 };
 	regs = (struct space_regs){ .known = (1u << SPACE_REGS) - 1 };
 }
 TestSuite(unwind, .init = setup, .timeout = 20);
@@ -50,7 +52,7 @@ static uint64_t eval(const uint8_t *code, size_t len)
 {
 	uint64_t value = NONE;
 	memcpy(table_bytes, code, len);
-	struct err *err = cfi_eval(&mem, BASE, (uint32_t)len, &regs, NULL, &value);
+	struct err *err = cfi_eval(&source, BASE, (uint32_t)len, &regs, NULL, &value);
 	cr_expect_eq(!err, value != NONE);
 	err_drop(err);
 	return value;
@@ -147,7 +149,7 @@ static void write_table(const uint8_t *program, size_t len)
 
 static bool find(uint64_t pc, struct cfi_row *row)
 {
-	struct err *err = cfi_find(&table, &mem, pc, row);
+	struct err *err = cfi_find(&table, &source, pc, row);
 	err_drop(err);
 	return !err;
 }
@@ -195,7 +197,7 @@ Test(unwind, a_row_gives_the_callers_registers)
 	cr_assert(find(FUNCTION + 5, &row));
 	memcpy(stack_bytes + 0x100, saved, sizeof(saved));
 	regs.value[SPACE_REG_SP] = STACK + 0x100;
-	cr_assert_null(cfi_apply(&row, &mem, &regs, &cfa));
+	cr_assert_null(cfi_apply(&row, &source, &regs, &cfa));
 	cr_expect_eq(cfa, STACK + 0x110);
 	cr_expect_eq(regs.value[SPACE_REG_SP], cfa);
 	cr_expect_eq(regs.value[SPACE_REG_FP], 0x77777777);
@@ -211,7 +213,7 @@ Test(unwind, a_function_without_a_return_address_has_no_caller)
 	WRITE_TABLE(0x07, 16);
 	cr_assert(find(FUNCTION, &row));
 	regs.value[SPACE_REG_SP] = STACK;
-	cr_assert_null(cfi_apply(&row, &mem, &regs, &cfa));
+	cr_assert_null(cfi_apply(&row, &source, &regs, &cfa));
 	cr_expect_not(regs.known & 1u << SPACE_REG_PC);
 }
 
@@ -222,7 +224,7 @@ Test(unwind, where_the_return_address_cannot_be_read_is_an_error)
 	WRITE_TABLE(0x00);
 	cr_assert(find(FUNCTION, &row));
 	regs.value[SPACE_REG_SP] = 0x900000;
-	struct err *err = cfi_apply(&row, &mem, &regs, &cfa);
+	struct err *err = cfi_apply(&row, &source, &regs, &cfa);
 	cr_expect(err_catch(&err, ERR_FAULT));
 }
 
@@ -245,6 +247,31 @@ Test(unwind, programs_that_make_no_sense_are_errors)
 	cr_expect_not(find(FUNCTION, &row));
 }
 
+Test(unwind, offsets_that_overflow_are_only_wrong)
+{
+	struct cfi_row row;
+	/* def_cfa_sf rsp, INT64_MIN * -8; val_offset_sf; negative_offset_extended */
+	WRITE_TABLE(0x12, 7, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7f, 0x15, 3,
+		    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x2f, 3, 0x80, 0x80,
+		    0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1);
+	cr_expect(find(FUNCTION, &row));
+}
+
+Test(unwind, no_more_is_read_than_may_be)
+{
+	struct cfi_row row;
+	uint8_t nops[1024] = { 0 };
+	write_table(nops, sizeof(nops));
+	cr_expect(find(FUNCTION, &row));
+	source.left = 1000;
+	cr_expect_not(find(FUNCTION, &row));
+	cr_expect_eq(source.left, 0);
+	cr_expect_not(find(FUNCTION, &row));
+	cr_expect_eq(EVAL(0x31), NONE);
+	source.left = 1;
+	cr_expect_eq(EVAL(0x31), 1);
+}
+
 Test(unwind, a_table_without_a_header_is_searched_all_the_same)
 {
 	struct cfi_row row;
@@ -252,12 +279,12 @@ Test(unwind, a_table_without_a_header_is_searched_all_the_same)
 	struct cfi_entry *index;
 	WRITE_TABLE(0x41, 0x0e, 16);
 	put_u32(table_bytes + (CIE - BASE), FDE - CIE - 4); /* one after the other */
-	cr_assert_null(cfi_index(&bare, &mem, CIE, 4096, &index, &bare.n));
+	cr_assert_null(cfi_index(&bare, &source, CIE, 4096, &index, &bare.n));
 	bare.index = index;
 	cr_expect_eq(bare.n, 1);
-	cr_assert_null(cfi_find(&bare, &mem, FUNCTION + 9, &row));
+	cr_assert_null(cfi_find(&bare, &source, FUNCTION + 9, &row));
 	cr_expect_eq(row.cfa.offset, 16);
-	struct err *err = cfi_find(&bare, &mem, FUNCTION - 1, &row);
+	struct err *err = cfi_find(&bare, &source, FUNCTION - 1, &row);
 	cr_expect(err_catch(&err, ERR_NOT_FOUND));
 	free(index);
 }
@@ -274,6 +301,6 @@ Test(unwind, damage_to_a_table_is_never_more_than_an_error)
 			regs.known = (1u << SPACE_REGS) - 1;
 			regs.value[SPACE_REG_SP] = STACK;
 			if (find(FUNCTION + 20, &row))
-				err_drop(cfi_apply(&row, &mem, &regs, &cfa));
+				err_drop(cfi_apply(&row, &source, &regs, &cfa));
 		}
 }
