@@ -31,21 +31,32 @@ uint64_t xsave_xcr0(const uint8_t *area, size_t size)
 	return size < XSAVE_MIN ? legacy : load(area + XSAVE_XCR0_AT, 8) | legacy;
 }
 
-void xsave_layout_cpu(uint64_t xcr0, struct xsave_layout *ret)
+void xsave_layout_cpu(struct xsave_layout *ret)
 {
-	*ret = (struct xsave_layout){ .xcr0 = xcr0 & (BIT(XSAVE_X87) | BIT(XSAVE_SSE)) };
+	*ret = (struct xsave_layout){ .xcr0 = BIT(XSAVE_X87) | BIT(XSAVE_SSE) };
 #if defined(__x86_64__)
 	/* Leaf 0xD, sub-leaf N: EAX is the component's size, EBX its offset. */
+	uint32_t size, offset, flags, unused, known;
+	if (!__get_cpuid_count(0xd, 0, &known, &offset, &flags, &unused))
+		return;
 	for (unsigned int i = XSAVE_AVX; i < XSAVE_COMPONENTS; i++) {
-		uint32_t size, offset, flags, unused;
-		if (!(xcr0 & BIT(i)) || !__get_cpuid_count(0xd, i, &size, &offset, &flags, &unused))
+		if (!(known & BIT(i)))
 			continue;
+		__cpuid_count(0xd, i, size, offset, flags, unused);
 		if (size && offset >= XSAVE_MIN) {
 			ret->offset[i] = offset;
 			ret->xcr0 |= BIT(i);
 		}
 	}
 #endif
+}
+
+void xsave_layout_restrict(struct xsave_layout *layout, uint64_t xcr0)
+{
+	layout->xcr0 &= xcr0;
+	for (unsigned int i = XSAVE_AVX; i < XSAVE_COMPONENTS; i++)
+		if (!(layout->xcr0 & BIT(i)))
+			layout->offset[i] = 0;
 }
 
 /* Is there a value for component @n, or does it stand at reset? */

@@ -40,8 +40,14 @@ struct xsave_layout {
 	uint32_t offset[XSAVE_COMPONENTS]; /* from 2 on; 0: no such component */
 };
 
-/* Where this machine's CPU puts them; only x87 and SSE if it is not an x86. */
-void xsave_layout_cpu(uint64_t xcr0, struct xsave_layout *ret);
+/*
+ * Where this machine's CPU puts all that it knows; only x87 and SSE if it is not an x86.
+ * Asking it may take some ten microseconds in a virtual machine.
+ */
+void xsave_layout_cpu(struct xsave_layout *ret);
+
+/* Leaves of @layout the components that are in @xcr0. */
+void xsave_layout_restrict(struct xsave_layout *layout, uint64_t xcr0);
 
 /* The XCR0 that Linux noted in the area; x87 and SSE alone if it is too short. */
 uint64_t xsave_xcr0(const uint8_t *area, size_t size);
@@ -53,10 +59,11 @@ uint64_t xsave_xcr0(const uint8_t *area, size_t size);
 struct err *arch_x86_64_select(const struct xsave_layout *layout, struct arch **ret) MUST_CHECK;
 
 /*
- * The same for a live process on this machine.  @area is NT_X86_XSTATE of a
- * thread of it, @size what the kernel gave of it; 0: it has none.
+ * The same for a live process on this machine, whose CPU's layout is @cpu.  @area is
+ * NT_X86_XSTATE of a thread of it, @size what the kernel gave of it; 0: it has none.
  */
-struct err *arch_x86_64_detect(const void *area, size_t size, struct arch **ret) MUST_CHECK;
+struct err *arch_x86_64_detect(const struct xsave_layout *cpu, const void *area, size_t size,
+			       struct arch **ret) MUST_CHECK;
 
 /* Row hooks: a register of an XSAVE component, or of the legacy area alone. */
 void xsave_get(const struct reg *r, const uint8_t *area, uint8_t *ret);

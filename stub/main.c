@@ -119,19 +119,24 @@ static int stacks(const struct options *o)
 				      .tasks = o->tasks,
 				      .color = !o->json && isatty(STDOUT_FILENO) };
 	struct py_quotes quotes = { 0 };
+	struct stacks_found found = { 0 };
 	struct source source;
 	struct target *target;
 
 	attach.mode = MODE_ATTACH;
 	attach.quiet = true;
-	struct err *err = target_open(&attach, &target);
+	struct err *err = o->nonblocking ? NULL : stacks_prepare(o->pid, &found);
+	if (!err)
+		err = target_open(&attach, &target);
 	if (err) {
+		stacks_found_deinit(&found);
 		(void)fail(err);
 		return 2;
 	}
-	err = stacks_read(target, &how, &quotes, &text);
+	err = stacks_read(target, &found, &how, &quotes, &text);
 	source_open(&source, target);
 	target->ops->destroy(target);
+	stacks_found_deinit(&found);
 	int status = err ? fail(err) : print_stacks(&quotes, &text, &source);
 	source_close(&source);
 	py_quotes_deinit(&quotes);

@@ -2,8 +2,10 @@
 #include "stub/stacks.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "qxfer/python.h"
+#include "stub/target/look.h"
 
 static struct err *put_document(const struct stacks_options *o, struct python *py,
 				const struct space *space, struct buf *out)
@@ -37,15 +39,70 @@ static struct err *put_stacks(struct target *t, struct python *py, const struct 
 		       : python_stacks_text(py, space, style(o), quotes, out);
 }
 
-struct err *stacks_read(struct target *t, const struct stacks_options *o, struct py_quotes *quotes,
-			struct buf *out)
+/* ---- before the stop ---- */
+
+void stacks_found_deinit(struct stacks_found *f)
 {
-	struct python *py = NULL;
-	struct err *err = python_create(&py);
+	python_destroy(f->python);
+	buf_deinit(&f->auxv);
+	*f = (struct stacks_found){ 0 };
+}
+
+static struct err *find(struct target *t, struct stacks_found *f)
+{
+	const struct space *space;
+	struct err *err = t->ops->auxv(t, &f->auxv);
 	if (!err)
-		err = put_stacks(t, py, o, quotes, out);
+		err = target_space(t, &space);
+	if (!err)
+		err = python_create(&f->python);
+	if (!err)
+		err = python_find(f->python, space);
+	return err;
+}
+
+struct err *stacks_prepare(pid_t pid, struct stacks_found *ret)
+{
+	struct target *target;
+	*ret = (struct stacks_found){ 0 };
+	struct err *err = look_open(pid, LOOK_TRIES, &target);
+	if (!err) {
+		err = find(target, ret);
+		target->ops->destroy(target);
+	}
+	if (!err)
+		return NULL;
+	/* What was not found in a process that runs may be there in one that does not. */
+	stacks_found_deinit(ret);
+	if (err->code == ERR_NOMEM)
+		return err;
+	err_drop(err);
+	return NULL;
+}
+
+/* A process may run another program by now: then its auxiliary vector is another. */
+static struct err *check_found(struct target *t, struct stacks_found *f)
+{
+	_cleanup_buf_ struct buf now = { 0 };
+	struct err *err = f->python ? t->ops->auxv(t, &now) : NULL;
+	bool same = !err && f->auxv.len == now.len &&
+		    (!now.len || memcmp(f->auxv.data, now.data, now.len) == 0);
+	err_drop(err);
+	if (f->python && same)
+		return NULL;
+	stacks_found_deinit(f);
+	return python_create(&f->python);
+}
+
+/* ---- during it ---- */
+
+struct err *stacks_read(struct target *t, struct stacks_found *found,
+			const struct stacks_options *o, struct py_quotes *quotes, struct buf *out)
+{
+	struct err *err = check_found(t, found);
+	if (!err)
+		err = put_stacks(t, found->python, o, quotes, out);
 	if (!err && out->failed)
 		err = &err_nomem;
-	python_destroy(py);
 	return err;
 }

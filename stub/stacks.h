@@ -21,12 +21,27 @@ struct stacks_options {
 	bool color;  /* for a terminal */
 };
 
+/* What was found before the process was stopped. */
+struct stacks_found {
+	struct python *python;
+	struct buf auxv; /* of the program that it was running then */
+};
+
+/*
+ * Looks at the process @pid, which goes on, for what needs nobody to stand still: so
+ * that the stop need not last as long.  Finding nothing is no error, stacks_read()
+ * looks again.  Only ERR_NOMEM.
+ */
+struct err *stacks_prepare(pid_t pid, struct stacks_found *ret) MUST_CHECK;
+void stacks_found_deinit(struct stacks_found *f);
+
 /*
  * Appends the stacks of a stopped target to @out, and to @quotes the source lines
- * that belong into it.  Nothing is printed here, and no source read: what takes its
- * time must not keep the target stopped.
+ * that belong into it.  @found: of the same process, or all zero.  Nothing is printed
+ * here, and no source read: what takes its time must not keep the target stopped.
  */
-struct err *stacks_read(struct target *t, const struct stacks_options *o, struct py_quotes *quotes,
+struct err *stacks_read(struct target *t, struct stacks_found *found,
+			const struct stacks_options *o, struct py_quotes *quotes,
 			struct buf *out) MUST_CHECK;
 
 #endif

@@ -118,6 +118,13 @@ struct err *python_create(struct python **ret) MUST_CHECK;
 void python_destroy(struct python *py);
 
 /*
+ * Finds where the runtime is, which is most of a first walk's work and needs nobody to
+ * stand still; walks of the same space->epoch then begin with it.  Errors as those of
+ * python_walk(), which tries again.
+ */
+struct err *python_find(struct python *py, const struct space *space) MUST_CHECK;
+
+/*
  * Walks the stacks of @space.  ERR_NOT_FOUND: no Python there, or not yet;
  * ERR_BAD_DATA: a Python that is not served, the text says which.  Past that
  * everything that can be read is an answer.

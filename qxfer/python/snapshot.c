@@ -535,6 +535,11 @@ static void remember(struct python *py, const struct py_walker *w)
 	py->snap_walk = w->walk;
 }
 
+struct err *python_find(struct python *py, const struct space *space)
+{
+	return find_runtime(py, space, false);
+}
+
 struct err *python_walk(struct python *py, const struct space *space, const struct py_walk *walk,
 			const struct py_snapshot **ret)
 {

@@ -63,6 +63,7 @@ struct err *live_new(pid_t pid, struct live **ret)
 		.stops = 1,
 		.epoch = ((uint64_t)pid << 32) + 1, /* no two processes' are equal */
 	};
+	xsave_layout_cpu(&l->cpu);
 	l->points.insn = l->target.arch->bp_insn;
 	l->points.len = l->target.arch->bp_len;
 	struct err *err = mem_init(&l->target.mem, &live_mem_ops, l, 8);

@@ -6,6 +6,7 @@
 #include <sys/user.h>
 
 #include "arch/x86_dregs.h"
+#include "arch/x86_xsave.h"
 #include "stub/target/live.h"
 #include "stub/target/point.h"
 
@@ -73,6 +74,8 @@ struct live {
 	struct early *early;
 	size_t nearly, early_cap;
 
+	struct xsave_layout
+		cpu; /* of this machine's registers; asked before anything stands still */
 	struct arch *made_arch; /* target.arch, as this process has it */
 	struct points points;
 	struct x86_dregs dregs;

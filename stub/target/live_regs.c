@@ -295,7 +295,7 @@ struct err *live_detect_arch(struct live *l, pid_t tid)
 	/* A processor without XSAVE has no such set; what is left is x87 and SSE. */
 	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &iov) != 0)
 		iov.iov_len = 0;
-	struct err *err = arch_x86_64_detect(area, iov.iov_len, &fresh);
+	struct err *err = arch_x86_64_detect(&l->cpu, area, iov.iov_len, &fresh);
 	free(area);
 	if (err)
 		return err;

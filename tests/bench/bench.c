@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <time.h>
 
 #include "qxfer/python.h"
@@ -50,6 +51,23 @@ struct bench {
 	struct bare bare;
 	struct buf document;
 };
+
+/* ---- as the command does it ---- */
+
+static double seized; /* when the first thread was, 0: not yet */
+
+long __wrap_ptrace(int request, pid_t pid, void *addr, void *data);
+long __real_ptrace(int request, pid_t pid, void *addr, void *data);
+
+/* Linked in place of ptrace(): until the first thread is asked to stop, all of them run. */
+long __wrap_ptrace(int request, pid_t pid, void *addr, void *data)
+{
+	if (request == PTRACE_SEIZE && seized <= 0)
+		seized = now_us();
+	return __real_ptrace(request, pid, addr, data);
+}
+
+/* ---- in a session ---- */
 
 /* From the interrupt to the last thread that goes on again. */
 static struct err *stop(struct target *t)
@@ -102,19 +120,26 @@ static bool do_round(struct bench *b, struct err *(*walk)(struct bench *b), doub
 	return !err;
 }
 
-/* As `archerfish stacks' does it: attached to, read and let go, knowing nothing before. */
+/*
+ * As `archerfish stacks' does it: the runtime is found, and only then is the process
+ * attached to, read and let go.
+ */
 static bool command_round(pid_t pid, double *stop)
 {
 	const struct stacks_options how = { .json = true };
 	struct buf text = { 0 };
+	struct stacks_found found;
 	struct target *target;
-	double start = now_us();
-	struct err *err = live_attach(pid, &target);
+	struct err *err = stacks_prepare(pid, &found);
+	seized = 0;
+	if (!err)
+		err = live_attach(pid, &target);
 	if (!err) {
-		err = stacks_read(target, &how, NULL, &text);
+		err = stacks_read(target, &found, &how, NULL, &text);
 		target->ops->destroy(target);
 	}
-	*stop = now_us() - start;
+	*stop = now_us() - seized;
+	stacks_found_deinit(&found);
 	buf_deinit(&text);
 	if (err)
 		fprintf(stderr, "%s\n", err->msg);

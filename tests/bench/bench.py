@@ -7,7 +7,8 @@
 For each interpreter that zoo.py finds:
   stop      of the program, by archerfish in a session (interrupt, document, continue),
             beside that of a bare C walker (tests/bench/bare.c), by turns in one run
-  command   the same from attaching to letting go, as `archerfish stacks' does it
+  command   the same from seizing the first thread to letting go the last, as
+            `archerfish stacks' does it
   wall      of whole commands: `archerfish stacks', with --nonblocking too, gdb with
             libpython.py where that is beside the interpreter, and until austin's first
             sample of every thread ($AUSTIN, or on the PATH) where that one runs
