@@ -324,7 +324,7 @@ static bool try_dynsym(struct finder *f, struct image *img)
 
 static bool may_be_python(const struct space *s, const struct map *m)
 {
-	return m == &s->maps->map[0] || strstr(m->path, "python");
+	return m == maps_program(s->maps) || strstr(m->path, "python");
 }
 
 static bool starts_image(const struct map *m)

@@ -116,3 +116,12 @@ const struct map *maps_find(const struct maps *m, uint64_t addr)
 	}
 	return lo < m->n && addr >= m->map[lo].start ? &m->map[lo] : NULL;
 }
+
+const struct map *maps_program(const struct maps *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->map[i].inode)
+			return &m->map[i];
+	}
+	return NULL;
+}

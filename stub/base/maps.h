@@ -35,4 +35,11 @@ void maps_deinit(struct maps *m);
 /* The mapping that holds @addr, or NULL.  Binary search; lent by @m. */
 const struct map *maps_find(const struct maps *m, uint64_t addr);
 
+/*
+ * The program's first mapping, or NULL: the lowest of a file, as Linux puts libraries
+ * above the program.  Anonymous memory may lie lower: mimalloc, which free-threaded
+ * Pythons allocate with, asks for addresses from 2 TiB on.  Lent by @m.
+ */
+const struct map *maps_program(const struct maps *m);
+
 #endif

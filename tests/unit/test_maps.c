@@ -50,3 +50,15 @@ Test(maps, a_line_that_is_none_is_an_error)
 		err_drop(err);
 	}
 }
+
+Test(maps, the_program_is_the_lowest_file_whatever_memory_lies_lower)
+{
+	struct maps m = { 0 };
+	cr_assert_null(parse("20000000000-20040000000 rw-p 00000000 00:00 0\n"
+			     "55d000000000-55d000001000 r--p 00000000 fe:00 12 /usr/bin/p\n"
+			     "7f0000000000-7f0000001000 r--p 00000000 fe:00 13 /usr/lib/l.so\n",
+			     &m));
+	cr_assert_eq(maps_program(&m), &m.map[1]);
+	maps_deinit(&m);
+	cr_assert_null(maps_program(&m));
+}
