@@ -176,7 +176,10 @@ static bool ends_with(const char *text, const char *end)
 	return len >= n && strcmp(text + len - n, end) == 0;
 }
 
-/* The files of the standard library that have waiting for others done in Python. */
+/*
+ * The files of the standard library that have waiting for others done in Python.  An
+ * interpreter that is not installed runs those of its sources, in the folder Lib.
+ */
 static bool is_library(const struct py_frame *f)
 {
 	static const char *const files[] = {
@@ -191,7 +194,7 @@ static bool is_library(const struct py_frame *f)
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		if (ends_with(f->file, files[i]))
 			return files[i][0] == '<' || strstr(f->file, "/python3") ||
-			       strstr(f->file, ".zip/");
+			       strstr(f->file, "/Lib/") || strstr(f->file, ".zip/");
 	}
 	return false;
 }
