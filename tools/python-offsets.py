@@ -601,6 +601,8 @@ def print_fields(version, found, fields):
     for member, names in fields:
         at = next((found[n] for n in names if n in found), None)
         group, field = member.split(".")
+        if free and group == "gc" and field != "head_size":
+            at = None  # the collector goes through the allocator's heaps; the lists are empty
         groups.setdefault(group, []).append(
             f".{field} = " + ("PY_NONE" if at is None else str(at)))
     print_groups(groups, False)

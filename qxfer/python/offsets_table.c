@@ -420,7 +420,7 @@ const struct py_offsets py_offsets_table[] = {
 	{ /* 3.14.10, free-threaded */
 		.version_hex = 0x030e0af0, .build = PY_BUILD_FREE_THREADED, .lines = PY_LINES_LOCATIONS,
 		.code_tag = 3, .prev_instr = false, .raising_type = false, .owner_shim = 3, .owner_last = 4,
-		.attrs = PY_ATTRS_INLINE, .int_shift = 3, .untested = true, .str_kind = 8, .managed_dict = 8,
+		.attrs = PY_ATTRS_INLINE, .int_shift = 3, .str_kind = 8, .managed_dict = 8,
 		.runtime = { .size = 365624, .interpreters_head = 808, .gil = PY_NONE,
 			.gc_collecting = PY_NONE },
 		.interp = { .size = 249976, .next = 7272, .id = 7280, .threads_head = 7344,
@@ -495,7 +495,7 @@ const struct py_offsets py_offsets_table[] = {
 	{ /* 3.15.2, free-threaded */
 		.version_hex = 0x030f02f0, .build = PY_BUILD_FREE_THREADED, .lines = PY_LINES_LOCATIONS,
 		.code_tag = 3, .prev_instr = false, .raising_type = false, .owner_shim = 3, .owner_last = 3,
-		.attrs = PY_ATTRS_INLINE, .int_shift = 3, .untested = true, .str_kind = 8, .managed_dict = 8,
+		.attrs = PY_ATTRS_INLINE, .int_shift = 3, .str_kind = 8, .managed_dict = 8,
 		.runtime = { .size = 409296, .interpreters_head = 936, .gil = PY_NONE,
 			.gc_collecting = PY_NONE },
 		.interp = { .size = 250328, .next = 7264, .id = 7272, .threads_head = 7336,

@@ -118,6 +118,21 @@ const struct py_task_layout py_task_layout_table[] = {
 		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 136, .generation0 = 208,
 			.permanent = 216 },
 	},
+	{ /* 3.13.5, free-threaded */
+		.version_hex = 0x030d05f0, .build = PY_BUILD_FREE_THREADED,
+		.future = { .size = 120, .loop = 32, .callback0 = 40, .callbacks = 56,
+			.state = 112, .awaited_by = PY_NONE, .awaited_by_is_set = PY_NONE },
+		.task = { .size = 160, .waiter = 128, .coro = 136, .name = 144, .node = PY_NONE },
+		.interp = { .tasks_head = PY_NONE },
+		.tstate = { .tasks_head = PY_NONE, .running_loop = 304 },
+		.generator = { .frame = 88, .running = PY_NONE },
+		.frame = { .pointer = PY_NONE, .index = 64, .depth = PY_NONE, .stack = PY_NONE,
+			.lasti = PY_NONE, .state = PY_NONE, .code = PY_NONE, .of_object = 40 },
+		.code = { .code = PY_NONE },
+		.weakref = { .target = 32 },
+		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = PY_NONE,
+			.generation0 = PY_NONE, .permanent = PY_NONE },
+	},
 	{ /* 3.13.18 */
 		.version_hex = 0x030d12f0, .build = PY_BUILD_GIL,
 		.future = { .size = 104, .loop = 16, .callback0 = 24, .callbacks = 40,
@@ -133,6 +148,21 @@ const struct py_task_layout py_task_layout_table[] = {
 		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 7424,
 			.generation0 = 7496, .permanent = 7504 },
 	},
+	{ /* 3.14.10, free-threaded */
+		.version_hex = 0x030e0af0, .build = PY_BUILD_FREE_THREADED,
+		.future = { .size = 128, .loop = 32, .callback0 = 40, .callbacks = 56,
+			.state = 120, .awaited_by = 112, .awaited_by_is_set = 125 },
+		.task = { .size = 192, .waiter = 136, .coro = 144, .name = 152, .node = 168 },
+		.interp = { .tasks_head = 17304 },
+		.tstate = { .tasks_head = 880, .running_loop = 864 },
+		.generator = { .frame = 88, .running = PY_NONE },
+		.frame = { .pointer = 64, .index = PY_NONE, .depth = PY_NONE, .stack = PY_NONE,
+			.lasti = PY_NONE, .state = PY_NONE, .code = PY_NONE, .of_object = 40 },
+		.code = { .code = PY_NONE },
+		.weakref = { .target = 32 },
+		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = PY_NONE,
+			.generation0 = PY_NONE, .permanent = PY_NONE },
+	},
 	{ /* 3.14.10 */
 		.version_hex = 0x030e0af0, .build = PY_BUILD_GIL,
 		.future = { .size = 112, .loop = 16, .callback0 = 24, .callbacks = 40,
@@ -147,6 +177,21 @@ const struct py_task_layout py_task_layout_table[] = {
 		.weakref = { .target = 16 },
 		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = 7432,
 			.generation0 = 7664, .permanent = 7504 },
+	},
+	{ /* 3.15.2, free-threaded */
+		.version_hex = 0x030f02f0, .build = PY_BUILD_FREE_THREADED,
+		.future = { .size = 128, .loop = 32, .callback0 = 40, .callbacks = 56,
+			.state = 120, .awaited_by = 112, .awaited_by_is_set = 125 },
+		.task = { .size = 192, .waiter = 136, .coro = 144, .name = 152, .node = 168 },
+		.interp = { .tasks_head = 17256 },
+		.tstate = { .tasks_head = 1048, .running_loop = 1024 },
+		.generator = { .frame = 88, .running = PY_NONE },
+		.frame = { .pointer = 64, .index = PY_NONE, .depth = PY_NONE, .stack = PY_NONE,
+			.lasti = PY_NONE, .state = PY_NONE, .code = PY_NONE, .of_object = 40 },
+		.code = { .code = PY_NONE },
+		.weakref = { .target = 32 },
+		.gc = { .head_size = 16, .runtime = PY_NONE, .interp = PY_NONE,
+			.generation0 = PY_NONE, .permanent = PY_NONE },
 	},
 	{ /* 3.15.2 */
 		.version_hex = 0x030f02f0, .build = PY_BUILD_GIL,
@@ -262,7 +307,7 @@ static bool may_tell(const struct space *s, const struct map *m, bool own)
 		return false;
 	bool is_own = strncmp(name, "_asyncio.", 9) == 0;
 	return own ? is_own
-		   : !is_own && (m == &s->maps->map[0] || strncmp(name, "libpython", 9) == 0);
+		   : !is_own && (m == maps_program(s->maps) || strncmp(name, "libpython", 9) == 0);
 }
 
 static bool find_told(const struct space *s, const struct py_offsets *off, uint64_t *told)
