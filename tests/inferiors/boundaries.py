@@ -6,13 +6,17 @@ between which Python frames is known.  sys.argv: the folder with the extension b
 (or -), and the ways, outermost first; none: all of them.  "thread" in front starts a
 thread that does the same.
 """
-import ctypes
 import functools
 import os
 import re
 import sys
 import threading
 import time
+
+try:
+    import ctypes
+except ImportError:
+    ctypes = None  # a static interpreter has none
 
 
 def rest():
@@ -92,6 +96,8 @@ def by_exec(ways):
 
 
 WAYS = {name[3:]: function for name, function in list(globals().items()) if name.startswith("by_")}
+if not ctypes:
+    del WAYS["qsort"]
 
 
 def on(ways):

@@ -8,7 +8,6 @@ worker(); with "raw" it was made by C's fork(), which Python does not hear of, s
 the states of the parent's other threads are still there.
 """
 
-import ctypes
 import os
 import sys
 import threading
@@ -32,7 +31,11 @@ def parent(pid):
 
 
 def worker():
-    pid = ctypes.PyDLL(None).fork() if "raw" in sys.argv else os.fork()
+    if "raw" in sys.argv:
+        import ctypes
+        pid = ctypes.PyDLL(None).fork()
+    else:
+        pid = os.fork()
     if pid == 0:
         child()
     parent(pid)

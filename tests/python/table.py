@@ -72,10 +72,6 @@ def older(tool):
 REASONS = {
     "interpreters": [(lambda t: t.version < (3, 10), "nothing in this version's memory tells which "
                       "interpreter's frames called which: each has a stack of its own")],
-    "native": [(lambda t: t.build == "free-threaded", "the test's program crashes by itself in this "
-                "interpreter")],
-    "tasks": [(lambda t: t.build == "free-threaded", "not served: archerfish says that the tasks of "
-               "this build are not known")],
     "columns": [(older, "this version's line tables have no columns")],
 }
 

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Builds of CPython that no distribution's python3 is: free-threaded, static, with
-# musl, position independent, with --with-pydebug.
+# Builds of CPython that no distribution's python3 is: free-threaded, with
+# --with-pydebug, static, with musl, and the interpreter in an executable that is
+# position independent or not, with no library of it and stripped.
 #
 #	tests/zoo/build-python.sh [--list] [NAME...]	(default: all that can be had)
 #
@@ -26,6 +27,7 @@ table='
 3.14t		sid	python3.14	free-threaded
 3.15t		sid	python3.15	free-threaded
 3.13-pie	trixie	python3.13	pie
+3.13-no-pie	trixie	python3.13	no-pie
 3.13-static	trixie	python3.13	static
 3.13-musl	trixie	python3.13	musl
 3.13td		trixie	python3.13	free-threaded-pydebug
@@ -116,12 +118,14 @@ compile() { # DIR SUITE PACKAGE KIND
 	cd "$1"
 	export CFLAGS='-O1 -g' CC=gcc LDFLAGS='' MODULE_BUILDTYPE=shared
 	set -- "../src/$3-$2/configure" "$4" -q --without-ensurepip --disable-test-modules
-	configure=$1 kind=$2
+	configure=$1 kind=$2 link=
 	shift 2
 	case $kind in
 	free-threaded) set -- "$@" --disable-gil ;;
 	free-threaded-pydebug) set -- "$@" --disable-gil --with-pydebug ;;
-	pie) CFLAGS="$CFLAGS -fPIE" LDFLAGS=-pie ;;
+	pie) CFLAGS="$CFLAGS -fPIE" link='-Xlinker -export-dynamic -pie' ;; # not the modules
+	no-pie) CC='gcc -fno-pie -no-pie' ;;
+	static) ;;
 	musl)
 		get_musl
 		CC=$builds/musl/musl-gcc
@@ -129,8 +133,8 @@ compile() { # DIR SUITE PACKAGE KIND
 	esac
 	case $kind in
 	static | musl)
-		export MODULE_BUILDTYPE=static LDFLAGS='-static -no-pie' LINKFORSHARED=' '
-		CFLAGS="$CFLAGS -fno-pie"
+		export MODULE_BUILDTYPE=static LDFLAGS='-static -no-pie'
+		CFLAGS="$CFLAGS -fno-pie" link=' '
 		unwanted="$unwanted _ctypes zlib binascii"
 		;;
 	esac
@@ -140,7 +144,10 @@ compile() { # DIR SUITE PACKAGE KIND
 		# shellcheck disable=SC2086 # words
 		printf '%s\n' $unwanted
 	} >Modules/Setup.local
-	nice -n 15 make -j2 ${LINKFORSHARED:+"LINKFORSHARED=$LINKFORSHARED"}
+	nice -n 15 make -j2 ${link:+"LINKFORSHARED=$link"}
+	case $kind in
+	pie | no-pie) strip python ;;
+	esac
 	./python -c 'import threading, time'
 }
 

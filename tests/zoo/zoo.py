@@ -46,7 +46,7 @@ class Tool:
     """An interpreter or a debugger: `version` (a tuple), `kind` (host, pyenv,
     given, root:SUITE, build:NAME), `path` (inside its root, if any), `root` (a folder
     or None), and how it was built: `build` (release, pydebug, free-threaded,
-    free-threaded-pydebug, static, musl, pie)."""
+    free-threaded-pydebug, static, musl, pie, no-pie)."""
 
     build = "release"
 
@@ -68,6 +68,11 @@ class Tool:
         path = os.path.join(os.path.dirname(os.path.dirname(self.file)), "lib",
                             "libpython%d.%d*.so.1.0" % self.version[:2])
         return (sorted(glob.glob(path)) or [None])[0]
+
+    @property
+    def loads(self):
+        """Whether it can load shared libraries: extension modules, and others by ctypes."""
+        return self.build not in ("static", "musl")
 
     @property
     def stripped(self):
@@ -197,7 +202,8 @@ def builds():
                 root = None
             tool = Unpacked(None, kind, paths[0], root, folder)
         tool.build = build
-        tool.version = ask(tool.command("--version"))
+        # A suite that is not released may have a version that isn't either.
+        tool.version = ask(tool.command("--version"), r"(\d+\.\d+\.\d+)(?:(?:a|b|rc)\d+)?\+?\s*$")
         if tool.version and tool.version[:2] in SERVED:
             found.append(tool)
     return found
