@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * DWARF 4, for gdb from 13 and lldb from 14: a unit for each file, because "app.py:run" is
+ * looked for in a whole unit.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "qxfer/synth/dwarf_names.h"
+#include "qxfer/synth/priv.h"
+
+#define DWARF_VERSION 4
+#define STR_SLOTS_MIN 1024u
+
+#define RSP    7
+#define RETURN 16
+
+/* The field at @n of the descriptor, which lies at rsp << 6; at most 63. */
+#define DESCRIPTOR(n) \
+	DW_OP_breg0 + RSP, 0, DW_OP_lit0 + SYNTH_DESCRIPTOR_SHIFT, DW_OP_shl, DW_OP_plus_uconst, n
+
+enum abbrev {
+	A_UNIT = 1,
+	A_UNIT_DIR,
+	A_CHAR,
+	A_POINTER,
+	A_FUNCTION,	  /* with variables */
+	A_FUNCTION_BARE,  /* without */
+	A_FUNCTION_NAMED, /* with variables and a qualified name */
+	A_FUNCTION_NAMED_BARE,
+	A_SPECIAL,
+	A_ARGUMENT,
+	A_LOCAL,
+};
+
+/* clang-format off */
+#define END 0, 0
+
+#define UNIT \
+	DW_AT_producer, DW_FORM_strp, DW_AT_language, DW_FORM_data1, DW_AT_name, DW_FORM_strp, \
+	DW_AT_low_pc, DW_FORM_addr, DW_AT_ranges, DW_FORM_sec_offset, \
+	DW_AT_stmt_list, DW_FORM_sec_offset
+
+/*
+ * A qualified name is a linkage name: lldb then finds a method by its plain name as well.  gdb
+ * knows it by the qualified one only, as it would with that in DW_AT_name.
+ */
+#define FUNCTION \
+	DW_AT_name, DW_FORM_strp, DW_AT_decl_file, DW_FORM_data1, \
+	DW_AT_decl_line, DW_FORM_udata, DW_AT_low_pc, DW_FORM_addr, \
+	DW_AT_high_pc, DW_FORM_data4, DW_AT_frame_base, DW_FORM_exprloc, \
+	DW_AT_prototyped, DW_FORM_flag_present, DW_AT_external, DW_FORM_flag_present
+
+static const uint8_t abbrevs[] = {
+	A_UNIT, DW_TAG_compile_unit, 1, UNIT, END,
+	A_UNIT_DIR, DW_TAG_compile_unit, 1, UNIT, DW_AT_comp_dir, DW_FORM_strp, END,
+	A_CHAR, DW_TAG_base_type, 0,
+		DW_AT_name, DW_FORM_strp, DW_AT_byte_size, DW_FORM_data1,
+		DW_AT_encoding, DW_FORM_data1, END,
+	A_POINTER, DW_TAG_pointer_type, 0,
+		DW_AT_byte_size, DW_FORM_data1, DW_AT_type, DW_FORM_ref4, END,
+	A_FUNCTION, DW_TAG_subprogram, 1, FUNCTION, END,
+	A_FUNCTION_BARE, DW_TAG_subprogram, 0, FUNCTION, END,
+	A_FUNCTION_NAMED, DW_TAG_subprogram, 1, FUNCTION, DW_AT_linkage_name, DW_FORM_strp, END,
+	A_FUNCTION_NAMED_BARE, DW_TAG_subprogram, 0, FUNCTION, DW_AT_linkage_name, DW_FORM_strp, END,
+	A_SPECIAL, DW_TAG_subprogram, 0,
+		DW_AT_name, DW_FORM_strp, DW_AT_low_pc, DW_FORM_addr,
+		DW_AT_high_pc, DW_FORM_data4, DW_AT_prototyped, DW_FORM_flag_present, END,
+	A_ARGUMENT, DW_TAG_formal_parameter, 0,
+		DW_AT_name, DW_FORM_strp, DW_AT_type, DW_FORM_ref4,
+		DW_AT_location, DW_FORM_exprloc, END,
+	A_LOCAL, DW_TAG_variable, 0,
+		DW_AT_name, DW_FORM_strp, DW_AT_type, DW_FORM_ref4,
+		DW_AT_location, DW_FORM_exprloc, END,
+	0,
+};
+
+/* Not the descriptor's form above: gdb takes a first DW_OP_breg for the whole and says so. */
+static const uint8_t frame_base[] = {
+	DW_OP_lit0 + SYNTH_DESCRIPTOR_SHIFT, DW_OP_breg0 + RSP, 0, DW_OP_swap, DW_OP_shl,
+	DW_OP_plus_uconst, offsetof(struct synth_descriptor, locals), DW_OP_deref,
+};
+
+/* Of every function: where the CFA, the caller's pc and the caller's rsp are found. */
+static const uint8_t function_rules[] = {
+	DW_CFA_def_cfa, RSP, 0,
+	DW_CFA_def_cfa_expression, 7,
+		DESCRIPTOR(offsetof(struct synth_descriptor, cfa)), DW_OP_deref,
+	DW_CFA_expression, RETURN, 6,
+		DESCRIPTOR(offsetof(struct synth_descriptor, ra)),
+	DW_CFA_val_expression, RSP, 7,
+		DESCRIPTOR(offsetof(struct synth_descriptor, caller_rsp)), DW_OP_deref,
+};
+
+/* Of the root: nothing called it. */
+static const uint8_t root_rules[] = {
+	DW_CFA_def_cfa, RSP, 8,
+	DW_CFA_undefined, RETURN,
+};
+/* clang-format on */
+
+void dwarf_deinit(struct dwarf *d)
+{
+	buf_deinit(&d->info);
+	buf_deinit(&d->abbrev);
+	buf_deinit(&d->line);
+	buf_deinit(&d->ranges);
+	buf_deinit(&d->aranges);
+	buf_deinit(&d->str);
+	buf_deinit(&d->frame);
+	free(d->str_slot);
+	*d = (struct dwarf){ 0 };
+}
+
+/* ---- .debug_str: each text once ---- */
+
+static uint64_t hash_text(const char *text)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * 0x100000001b3ull;
+	return h ^ h >> 32;
+}
+
+static uint32_t *str_slot(const struct dwarf *d, uint32_t *slot, size_t n, const char *text)
+{
+	size_t i = hash_text(text) & (n - 1);
+	while (slot[i] && strcmp((const char *)d->str.data + slot[i] - 1, text) != 0)
+		i = (i + 1) & (n - 1);
+	return &slot[i];
+}
+
+static bool grow_str(struct dwarf *d)
+{
+	if (d->nstr * 2 < d->str_slots)
+		return true;
+	size_t n = d->str_slots ? d->str_slots * 2 : STR_SLOTS_MIN;
+	uint32_t *slot = calloc(n, sizeof(*slot));
+	if (!slot)
+		return false;
+	for (size_t i = 0; i < d->str_slots; i++)
+		if (d->str_slot[i])
+			*str_slot(d, slot, n, (const char *)d->str.data + d->str_slot[i] - 1) =
+				d->str_slot[i];
+	free(d->str_slot);
+	d->str_slot = slot;
+	d->str_slots = n;
+	return true;
+}
+
+static void put_strp(struct dwarf *d, const char *text)
+{
+	if (d->str.failed || !grow_str(d)) {
+		d->str.failed = true;
+		return;
+	}
+	uint32_t *slot = str_slot(d, d->str_slot, d->str_slots, text);
+	if (!*slot) {
+		*slot = (uint32_t)d->str.len + 1;
+		put_text(&d->str, text);
+		d->nstr++;
+	}
+	put_u32(&d->info, *slot - 1);
+}
+
+/* ---- .debug_info ---- */
+
+/* One unit: the functions of a file. */
+struct unit {
+	const struct plan *plan;
+	size_t first, end;     /* which of the plan's functions */
+	uint32_t line, ranges; /* where in those sections */
+	size_t start;	       /* in .debug_info */
+	uint32_t pointer;      /* the type's entry */
+};
+
+static uint64_t address_of(const struct unit *u, const struct synth_function *f)
+{
+	return f->pc - u->plan->base;
+}
+
+static void put_block(struct buf *out, const uint8_t *block, size_t len)
+{
+	put_uleb(out, len);
+	buf_put(out, block, len);
+}
+
+static void put_variable(struct dwarf *d, const struct unit *u, const struct synth_variable *v,
+			 size_t i)
+{
+	uint8_t bytes[16];
+	struct buf expr = { .data = bytes, .cap = sizeof(bytes) }; /* never grows */
+
+	put_u8(&expr, DW_OP_fbreg);
+	put_sleb(&expr, -SYNTH_SLOT * ((int64_t)i + 1));
+	put_uleb(&d->info, v->argument ? A_ARGUMENT : A_LOCAL);
+	put_strp(d, v->name);
+	put_u32(&d->info, u->pointer);
+	put_block(&d->info, expr.data, expr.len);
+}
+
+static void put_function(struct dwarf *d, const struct unit *u, const struct synth_function *f)
+{
+	const struct synth_code *code = &f->code;
+
+	bool named = code->qualname != code->name;
+	put_uleb(&d->info, (named ? A_FUNCTION_NAMED : A_FUNCTION) + (code->nvariables ? 0 : 1));
+	put_strp(d, code->name);
+	put_u8(&d->info, 1);
+	put_uleb(&d->info, (uint64_t)code->first_line);
+	put_u64(&d->info, address_of(u, f));
+	put_u32(&d->info, synth_text_len(code));
+	put_block(&d->info, frame_base, sizeof(frame_base));
+	if (named)
+		put_strp(d, code->qualname);
+	if (!code->nvariables)
+		return;
+	/* Arguments first: debuggers take them in the order of the entries. */
+	for (int argument = 1; argument >= 0; argument--)
+		for (size_t i = 0; i < code->nvariables; i++)
+			if (code->variables[i].argument == argument)
+				put_variable(d, u, &code->variables[i], i);
+	put_u8(&d->info, 0);
+}
+
+static void put_types(struct dwarf *d, struct unit *u)
+{
+	uint32_t character = (uint32_t)(d->info.len - u->start);
+	put_uleb(&d->info, A_CHAR);
+	put_strp(d, "char");
+	put_u8(&d->info, 1);
+	put_u8(&d->info, DW_ATE_signed_char);
+	u->pointer = (uint32_t)(d->info.len - u->start);
+	put_uleb(&d->info, A_POINTER);
+	put_u8(&d->info, 8);
+	put_u32(&d->info, character);
+}
+
+static void open_unit(struct dwarf *d, struct unit *u, const char *name, const char *directory)
+{
+	u->start = d->info.len;
+	put_u32(&d->info, 0); /* the length: see close_unit() */
+	put_u16(&d->info, DWARF_VERSION);
+	put_u32(&d->info, 0);
+	put_u8(&d->info, 8);
+	put_uleb(&d->info, directory ? A_UNIT_DIR : A_UNIT);
+	put_strp(d, "archerfish");
+	put_u8(&d->info, DW_LANG_C99);
+	put_strp(d, name);
+	put_u64(&d->info, 0);
+	put_u32(&d->info, u->ranges);
+	put_u32(&d->info, u->line);
+	if (directory)
+		put_strp(d, directory);
+}
+
+static void close_unit(struct dwarf *d, const struct unit *u)
+{
+	put_u8(&d->info, 0);
+	set_u32(&d->info, u->start, d->info.len - u->start - 4);
+}
+
+/* ---- ranges ---- */
+
+static void put_range(struct dwarf *d, uint64_t start, uint64_t len)
+{
+	put_u64(&d->ranges, start);
+	put_u64(&d->ranges, start + len);
+	put_u64(&d->aranges, start);
+	put_u64(&d->aranges, len);
+}
+
+static size_t open_ranges(struct dwarf *d, struct unit *u)
+{
+	size_t start = d->aranges.len;
+	u->ranges = (uint32_t)d->ranges.len;
+	put_u32(&d->aranges, 0); /* the length: see close_ranges() */
+	put_u16(&d->aranges, 2);
+	put_u32(&d->aranges, d->info.len);
+	put_u8(&d->aranges, 8);
+	put_u8(&d->aranges, 0);
+	put_align(&d->aranges, 16);
+	return start;
+}
+
+static void close_ranges(struct dwarf *d, size_t start)
+{
+	put_zeros(&d->ranges, 16);
+	put_zeros(&d->aranges, 16);
+	set_u32(&d->aranges, start, d->aranges.len - start - 4);
+}
+
+/* ---- units ---- */
+
+static void put_unit(struct dwarf *d, struct unit *u)
+{
+	struct function *const *f = u->plan->functions;
+	const char *path = f[u->first]->file->path;
+
+	u->line = (uint32_t)d->line.len;
+	size_t lines = dwarf_open_lines(&d->line, path), ranges = open_ranges(d, u);
+	for (size_t i = u->first; i < u->end; i++) {
+		dwarf_put_lines(&d->line, &f[i]->pub, address_of(u, &f[i]->pub));
+		put_range(d, address_of(u, &f[i]->pub), synth_text_len(&f[i]->pub.code));
+	}
+	dwarf_close_lines(&d->line, lines);
+	close_ranges(d, ranges);
+	open_unit(d, u, path, u->plan->directory);
+	put_types(d, u);
+	for (size_t i = u->first; i < u->end; i++)
+		put_function(d, u, &f[i]->pub);
+	close_unit(d, u);
+}
+
+static void put_special(struct dwarf *d, const char *name, uint64_t at)
+{
+	put_uleb(&d->info, A_SPECIAL);
+	put_strp(d, name);
+	put_u64(&d->info, at);
+	put_u32(&d->info, SPECIAL_SIZE);
+}
+
+/* What no file has: no lines, so that none is shown. */
+static void put_specials(struct dwarf *d, const struct plan *plan)
+{
+	struct unit u = { .plan = plan, .line = (uint32_t)d->line.len };
+	size_t lines = dwarf_open_lines(&d->line, "[python]"), ranges = open_ranges(d, &u);
+
+	dwarf_close_lines(&d->line, lines);
+	put_range(d, ROOT_OFFSET, SPECIALS_END - ROOT_OFFSET);
+	close_ranges(d, ranges);
+	open_unit(d, &u, "[python]", NULL);
+	put_special(d, "[thread]", ROOT_OFFSET);
+	put_special(d, "[C]", BRIDGE_OFFSET);
+	close_unit(d, &u);
+}
+
+/* ---- .debug_frame ---- */
+
+static size_t put_cie(struct buf *out, const uint8_t *rules, size_t len)
+{
+	size_t start = out->len;
+	put_u32(out, 0);
+	put_u32(out, 0xffffffff);
+	put_u8(out, 3);	   /* version */
+	put_u8(out, 0);	   /* no augmentation */
+	put_uleb(out, 1);  /* code alignment */
+	put_sleb(out, -8); /* data alignment */
+	put_uleb(out, RETURN);
+	buf_put(out, rules, len);
+	put_align(out, 8); /* by DW_CFA_nop */
+	set_u32(out, start, out->len - start - 4);
+	return start;
+}
+
+static void put_fde(struct buf *out, size_t cie, uint64_t start, uint64_t end)
+{
+	put_u32(out, 20);
+	put_u32(out, cie);
+	put_u64(out, start);
+	put_u64(out, end - start);
+}
+
+/* All functions unwind alike, so that one entry does for all of the text. */
+static void put_frames(struct dwarf *d, const struct plan *plan)
+{
+	size_t cie = put_cie(&d->frame, function_rules, sizeof(function_rules));
+	put_fde(&d->frame, cie, plan->first ? BRIDGE_OFFSET : TEXT_OFFSET, plan->text_end);
+	if (plan->first) {
+		cie = put_cie(&d->frame, root_rules, sizeof(root_rules));
+		put_fde(&d->frame, cie, ROOT_OFFSET, ROOT_OFFSET + SPECIAL_SIZE);
+	}
+}
+
+bool dwarf_write(struct dwarf *d, const struct plan *plan)
+{
+	buf_put(&d->abbrev, abbrevs, sizeof(abbrevs));
+	if (plan->first)
+		put_specials(d, plan);
+	for (size_t first = 0, end = 0; first < plan->n; first = end) {
+		while (end < plan->n && plan->functions[end]->file == plan->functions[first]->file)
+			end++;
+		struct unit u = { .plan = plan, .first = first, .end = end };
+		put_unit(d, &u);
+	}
+	put_frames(d, plan);
+	return !d->info.failed && !d->abbrev.failed && !d->line.failed && !d->ranges.failed &&
+	       !d->aranges.failed && !d->str.failed && !d->frame.failed;
+}
