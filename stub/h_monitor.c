@@ -188,7 +188,11 @@ static const struct monitor *command_at(size_t i)
 	size_t n = sizeof(general) / sizeof(general[0]);
 	if (i < n)
 		return &general[i];
-	return i - n < monitor_npython ? &monitor_python[i - n] : NULL;
+	i -= n;
+	if (i < monitor_npython)
+		return &monitor_python[i];
+	i -= monitor_npython;
+	return i < monitor_nbreaks ? &monitor_breaks[i] : NULL;
 }
 
 /* The command whose name the line begins with; *args is what follows it. */

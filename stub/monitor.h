@@ -28,5 +28,7 @@ struct monitor {
 
 extern const struct monitor monitor_python[];
 extern const size_t monitor_npython;
+extern const struct monitor monitor_breaks[];
+extern const size_t monitor_nbreaks;
 
 #endif

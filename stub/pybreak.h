@@ -83,9 +83,8 @@ void pybreak_clear(struct pybreak *pb, unsigned int users);
 bool pybreak_gone(struct pybreak *pb, enum pybreak_user user, uint64_t *code, uint32_t *offset);
 
 /*
- * Whether @ev, of target_run_ops.next_event(), is a stop at a Python place, and which.
- * Such an event has `own' set and is a STOP_SIGNAL with SIGTRAP for whoever does not
- * know.
+ * Whether @ev, of target_run_ops.next_event(), is a stop at a Python place (STOP_OWN), and
+ * which.
  */
 bool pybreak_stopped_at(const struct pybreak *pb, const struct stop_event *ev,
 			struct pybreak_hit *ret);

@@ -52,6 +52,12 @@ bool py_runtime_try(const struct space *s, uint64_t addr, uint32_t version_hex,
 /* Whether a runtime found earlier still has an interpreter. */
 bool py_runtime_alive(const struct space *s, const struct py_runtime *rt);
 
+struct python;
+
+/* That of @space, as python_walk() finds it; lent while the epoch is the same. */
+struct err *python_runtime(struct python *py, const struct space *space,
+			   const struct py_runtime **ret) MUST_CHECK;
+
 const char *py_way_name(enum py_way way);
 
 #endif

@@ -573,3 +573,11 @@ struct err *python_values(struct python *py, const struct space *space,
 			       "the process runs: its variables may change while they are read");
 	return py_values_begin(space->mem, py->rt.addr, &py->rt.off, limits, ret);
 }
+
+struct err *python_runtime(struct python *py, const struct space *space,
+			   const struct py_runtime **ret)
+{
+	struct err *err = find_runtime(py, space, false);
+	*ret = &py->rt;
+	return err;
+}

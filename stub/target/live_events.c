@@ -75,11 +75,35 @@ static void on_signal(struct live *l, struct lwp *p, int signo)
 	quiet_stop(l, p);
 }
 
+/* True: it was a trap of the stub's own, and nothing of the client's is there. */
+static bool on_own_trap(struct live *l, struct lwp *p, const struct point *point)
+{
+	const struct target_catcher *c = &l->target.catcher;
+	uint64_t at = point->addr;
+	bool client = point->client;
+
+	switch (c->hit ? c->hit(c->arg, &l->target, p->tid, at) : OWN_GO) {
+	case OWN_LEFT:
+		return true;
+	case OWN_STOP:
+		set_event(p, STOP_OWN, SIGTRAP);
+		return true;
+	default:
+		if (client)
+			return false;
+		quiet_stop(l, p);
+		return true;
+	}
+}
+
 static void on_breakpoint_trap(struct live *l, struct lwp *p, uint64_t pc)
 {
 	uint64_t at = pc - l->target.arch->pc_after_bp;
+	const struct point *point = points_find(&l->points, at);
 
-	if (points_find(&l->points, at) && live_set_pc(p, at)) {
+	if (point && point->own && on_own_trap(l, p, point))
+		return;
+	if (point && live_set_pc(p, at)) {
 		set_event(p, STOP_SWBREAK, SIGTRAP);
 		p->event_pc = at;
 	} else {

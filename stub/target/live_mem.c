@@ -57,7 +57,7 @@ static size_t live_write(void *ctx, uint64_t addr, const void *buf, size_t len)
 	memcpy(copy, buf, len);
 	points_merge(&l->points, addr, copy, len);
 	if (l->lifted)
-		memcpy(copy, buf, len);
+		memcpy(copy, buf, len); /* own ones are in the interpreter's, which nobody writes */
 	size_t n = raw_write(l->mem_fd, addr, copy, len);
 	free(copy);
 	return n;
@@ -74,26 +74,36 @@ static struct err *no_memory(uint64_t addr)
 }
 
 /* A library that was unloaded and loaded again took the trap with it. */
-static bool trap_is_there(struct live *l, int fd, uint64_t addr)
+static bool trap_is_there(struct live *l, int fd, const struct point *p)
 {
 	uint8_t now[POINT_INSN_MAX];
-	return raw_read(fd, addr, now, l->points.len) == l->points.len &&
-	       memcmp(now, l->points.insn, l->points.len) == 0;
+	return raw_read(fd, p->addr, now, l->points.len) == l->points.len &&
+	       memcmp(now, p->trap, l->points.len) == 0;
+}
+
+/* Whether the traps of clients, or those of our own, are in memory now. */
+static bool is_in(const struct live *l, const struct point *p)
+{
+	return p->own || !l->lifted;
 }
 
 static struct err *insert_software(struct live *l, uint64_t addr)
 {
 	uint8_t saved[POINT_INSN_MAX];
 
-	if (points_find(&l->points, addr)) {
-		if (l->lifted || trap_is_there(l, l->mem_fd, addr))
+	struct point *p = points_find(&l->points, addr);
+	if (p) {
+		p->client = true;
+		if (l->lifted || p->own || trap_is_there(l, l->mem_fd, p))
 			return NULL;
 		points_drop(&l->points, addr);
 	}
 	if (raw_read(l->mem_fd, addr, saved, l->points.len) != l->points.len)
 		return no_memory(addr);
 	points_hide(&l->points, addr, saved, l->points.len);
-	struct err *err = points_add(&l->points, addr, saved);
+	struct err *err = points_add(&l->points, addr, saved, &p);
+	if (!err)
+		p->client = true;
 	if (err || l->lifted)
 		return err;
 	if (raw_write(l->mem_fd, addr, l->points.insn, l->points.len) == l->points.len)
@@ -108,15 +118,18 @@ static struct err *insert_software(struct live *l, uint64_t addr)
  */
 static void restore(struct live *l, int fd, const struct point *p)
 {
-	if (trap_is_there(l, fd, p->addr))
+	if (p->scratch || trap_is_there(l, fd, p))
 		(void)raw_write(fd, p->addr, p->saved, l->points.len);
 }
 
 static struct err *remove_software(struct live *l, uint64_t addr)
 {
 	uint8_t now;
-	const struct point *p = points_find(&l->points, addr);
-	if (!p)
+	struct point *p = points_find(&l->points, addr);
+	if (!p || !p->client)
+		return NULL;
+	p->client = false;
+	if (p->own)
 		return NULL;
 	if (!l->lifted)
 		restore(l, l->mem_fd, p);
@@ -174,7 +187,12 @@ static void live_clear(struct target *t)
 	if (!l->lifted)
 		live_lift_points(l);
 	l->lifted = live_memory_shared(l);
-	points_clear(&l->points);
+	for (size_t i = l->points.n; i-- > 0;) {
+		struct point *p = &l->points.point[i];
+		p->client = false;
+		if (!p->own)
+			points_drop(&l->points, p->addr);
+	}
 	l->dregs = (struct x86_dregs){ .generation = l->dregs.generation + 1 };
 }
 
@@ -186,10 +204,18 @@ const struct target_point_ops live_point_ops = {
 
 void live_lift_points(struct live *l)
 {
-	if (!l->lifted)
-		for (size_t i = 0; i < l->points.n; i++)
+	for (size_t i = 0; !l->lifted && i < l->points.n; i++)
+		if (!l->points.point[i].own)
 			restore(l, l->mem_fd, &l->points.point[i]);
 	l->lifted = true;
+}
+
+void live_remove_points(struct live *l)
+{
+	for (size_t i = 0; i < l->points.n; i++)
+		if (is_in(l, &l->points.point[i]))
+			restore(l, l->mem_fd, &l->points.point[i]);
+	points_clear(&l->points);
 }
 
 void live_lower_points(struct live *l)
@@ -197,12 +223,31 @@ void live_lower_points(struct live *l)
 	struct points *ps = &l->points;
 
 	for (size_t i = 0; l->lifted && i < ps->n; i++) {
+		if (ps->point[i].own)
+			continue;
 		uint64_t addr = ps->point[i].addr;
 		/* What is there now: the program had it to itself. */
 		if (raw_read(l->mem_fd, addr, ps->point[i].saved, ps->len) == ps->len)
 			(void)raw_write(l->mem_fd, addr, ps->insn, ps->len);
 	}
 	l->lifted = false;
+}
+
+static size_t child_read(void *ctx, uint64_t addr, void *buf, size_t len)
+{
+	return raw_read(*(int *)ctx, addr, buf, len);
+}
+
+static size_t child_write(void *ctx, uint64_t addr, const void *buf, size_t len)
+{
+	return raw_write(*(int *)ctx, addr, buf, len);
+}
+
+static void clean_for_catcher(struct live *l, int fd)
+{
+	static const struct mem_ops ops = { .read = child_read, .write = child_write };
+	struct mem m = { .ops = &ops, .ctx = &fd, .generation = 1, .addr_size = 8 };
+	l->target.catcher.child(l->target.catcher.arg, &m);
 }
 
 void live_clean_child(struct live *l, pid_t child)
@@ -217,6 +262,8 @@ void live_clean_child(struct live *l, pid_t child)
 		return; /* it is gone, its memory too */
 	for (size_t i = 0; i < l->points.n; i++)
 		restore(l, fd, &l->points.point[i]);
+	if (l->target.catcher.child)
+		clean_for_catcher(l, fd);
 	close(fd);
 }
 

@@ -133,13 +133,21 @@ void proc_explain_denied(pid_t pid, int os_errno, char *ret, size_t size);
 /* live_mem.c */
 extern const struct mem_ops live_mem_ops;
 extern const struct target_point_ops live_point_ops;
-/* Takes every trap out of our memory, or puts it back; the table stays. */
+/*
+ * Takes every trap but our own (target_own_ops) out of our memory, or puts it back; the
+ * table stays.
+ */
 void live_lift_points(struct live *l);
 void live_lower_points(struct live *l);
+/* Takes out every trap, those of our own too, and forgets them. */
+void live_remove_points(struct live *l);
 /* Takes our traps out of the copy of the memory that a child has. */
 void live_clean_child(struct live *l, pid_t child);
 /* Whether any process is known to run in our memory; forgets those that are gone. */
 bool live_memory_shared(struct live *l);
+
+/* live_own.c */
+extern const struct target_own_ops live_own_ops;
 
 /* live_regs.c */
 struct err *live_regset_read(struct target *t, pid_t tid, const struct regset *rs, void *buf,

@@ -147,9 +147,12 @@ static bool dreg_at(const struct live *l, uint64_t addr)
  */
 static bool is_overtaken(const struct live *l, struct lwp *p)
 {
+	const struct target_catcher *c = &l->target.catcher;
 	uint64_t pc = 0;
 
 	switch (p->event.kind) {
+	case STOP_OWN:
+		return c->wanted && !c->wanted(c->arg, p->tid);
 	case STOP_SWBREAK:
 		return !points_find(&l->points, p->event_pc) || !live_get_pc(p, &pc) ||
 		       pc != p->event_pc;
@@ -403,9 +406,12 @@ static struct err *live_detach(struct target *t, int signo)
 		live_ask_to_stop(l);
 		err = live_wait_stopped(l);
 	}
-	if (!l->exited)
-		live_lift_points(l);
-	points_clear(&l->points);
+	if (!l->exited && t->catcher.leave)
+		t->catcher.leave(t->catcher.arg, t);
+	if (l->exited)
+		points_clear(&l->points);
+	else
+		live_remove_points(l);
 	for (struct lwp *p = l->first, *next; p; p = next) {
 		next = p->next;
 		live_clear_dregs(p);

@@ -30,13 +30,13 @@ static size_t lower_bound(const struct points *ps, uint64_t addr)
 	return lo;
 }
 
-const struct point *points_find(const struct points *ps, uint64_t addr)
+struct point *points_find(const struct points *ps, uint64_t addr)
 {
 	size_t i = lower_bound(ps, addr);
 	return i < ps->n && ps->point[i].addr == addr ? &ps->point[i] : NULL;
 }
 
-struct err *points_add(struct points *ps, uint64_t addr, const uint8_t *saved)
+struct err *points_add(struct points *ps, uint64_t addr, const uint8_t *saved, struct point **ret)
 {
 	if (ps->n == ps->cap) {
 		size_t cap = ps->cap ? ps->cap * 2 : 16;
@@ -50,6 +50,8 @@ struct err *points_add(struct points *ps, uint64_t addr, const uint8_t *saved)
 	memmove(&ps->point[i + 1], &ps->point[i], (ps->n - i) * sizeof(ps->point[0]));
 	ps->point[i] = (struct point){ .addr = addr };
 	memcpy(ps->point[i].saved, saved, ps->len);
+	memcpy(ps->point[i].trap, ps->insn, ps->len);
+	*ret = &ps->point[i];
 	ps->n++;
 	return NULL;
 }
@@ -77,7 +79,7 @@ bool points_overlap(const struct points *ps, uint64_t addr, size_t len)
 
 /* Calls for every byte of every trap within [addr, addr + len). */
 static void visit(const struct points *ps, uint64_t addr, size_t len,
-		  void (*byte)(struct point *p, size_t k, uint8_t trap, uint8_t *at), uint8_t *buf)
+		  void (*byte)(struct point *p, size_t k, uint8_t *at), uint8_t *buf)
 {
 	for (size_t i = first_reaching(ps, addr); i < ps->n; i++) {
 		struct point *p = &ps->point[i];
@@ -85,21 +87,21 @@ static void visit(const struct points *ps, uint64_t addr, size_t len,
 			break;
 		for (size_t k = 0; k < ps->len; k++)
 			if (p->addr + k - addr < len)
-				byte(p, k, ps->insn[k], buf + (p->addr + k - addr));
+				byte(p, k, buf + (p->addr + k - addr));
 	}
 }
 
-static void hide_byte(struct point *p, size_t k, uint8_t trap, uint8_t *at)
+static void hide_byte(struct point *p, size_t k, uint8_t *at)
 {
 	/* Something else is there: the memory was mapped anew, and no trap is in it. */
-	if (*at == trap)
+	if (*at == p->trap[k] || p->scratch)
 		*at = p->saved[k];
 }
 
-static void merge_byte(struct point *p, size_t k, uint8_t trap, uint8_t *at)
+static void merge_byte(struct point *p, size_t k, uint8_t *at)
 {
 	p->saved[k] = *at;
-	*at = trap;
+	*at = p->trap[k];
 }
 
 void points_hide(const struct points *ps, uint64_t addr, void *buf, size_t len)

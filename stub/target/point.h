@@ -10,6 +10,7 @@
 #ifndef STUB_TARGET_POINT_H
 #define STUB_TARGET_POINT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,10 @@
 struct point {
 	uint64_t addr;
 	uint8_t saved[POINT_INSN_MAX]; /* what the trap replaced */
+	uint8_t trap[POINT_INSN_MAX];  /* what is there now */
+	bool client;		       /* somebody outside the stub wants it */
+	bool own;		       /* the stub wants it; see struct target_own_ops */
+	bool scratch; /* the inferior writes there too, and the saved bytes count all the same */
 };
 
 struct points {
@@ -31,9 +36,13 @@ struct points {
 
 void points_deinit(struct points *ps);
 
-const struct point *points_find(const struct points *ps, uint64_t addr);
-/* Remember one; its bytes are not touched here.  The address must not be there already. */
-struct err *points_add(struct points *ps, uint64_t addr, const uint8_t *saved) MUST_CHECK;
+struct point *points_find(const struct points *ps, uint64_t addr);
+/*
+ * Remember one of nobody's with the trap `insn'; its bytes are not touched here.  The
+ * address must not be there already.
+ */
+struct err *points_add(struct points *ps, uint64_t addr, const uint8_t *saved,
+		       struct point **ret) MUST_CHECK;
 void points_drop(struct points *ps, uint64_t addr);
 void points_clear(struct points *ps);
 

@@ -9,7 +9,8 @@ static const uint8_t wide_trap[] = { 0x00, 0x00, 0x20, 0xd4 };
 
 static void add(struct points *ps, uint64_t addr, const uint8_t *saved)
 {
-	cr_assert_null(points_add(ps, addr, saved));
+	struct point *p;
+	cr_assert_null(points_add(ps, addr, saved, &p));
 }
 
 Test(point, a_read_shows_what_the_trap_replaced)

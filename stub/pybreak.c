@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include "stub/pybreak.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "qxfer/python/values_layout.h"
+#include "stub/pybreak_priv.h"
+
+#define TYPE_DEALLOC 48u     /* PyTypeObject.tp_dealloc, 3.8 to 3.15 with a GIL */
+#define MARK_FIRST   110u    /* no version has anything else than undefined opcodes to lose above */
+#define LOOP_BEFORE  0x2000u /* code of the loop ahead of its first handler */
+#define LOOP_AFTER   0x8000u /* and behind the begin of its last */
+
+struct err *pybreak_create(struct pybreak **ret)
+{
+	*ret = calloc(1, sizeof(**ret));
+	return *ret ? NULL : &err_nomem;
+}
+
+static void forget(struct pybreak *pb)
+{
+	pb->nplaces = pb->nwants = pb->nstops = pb->ngone = 0;
+	pb->ready = pb->trapped = false;
+	pb->epoch = pb->dealloc = 0;
+	pb->step = (struct step){ 0 };
+	memset(pb->tstates, 0, sizeof(pb->tstates));
+}
+
+void pybreak_destroy(struct pybreak *pb)
+{
+	if (!pb)
+		return;
+	free(pb->place);
+	free(pb->want);
+	free(pb->stop);
+	free(pb->gone);
+	free(pb);
+}
+
+void pybreak_bind(struct pybreak *pb, struct target *t, struct python *py)
+{
+	if (!pb)
+		return;
+	forget(pb);
+	pb->target = t;
+	pb->python = py;
+	t->catcher = pybreak_catcher;
+	t->catcher.arg = pb;
+}
+
+/* ---- whether it can be done ---- */
+
+static struct err *check_build(const struct py_runtime *rt)
+{
+	if (rt->off.build == PY_BUILD_FREE_THREADED)
+		return err_new(ERR_STATE, "Python breakpoints are not made in free-threaded "
+					  "Python: each thread has copies of its instructions");
+	if (!rt->verified)
+		return err_new(ERR_STATE,
+			       "Python breakpoints are not made in Python %u.%u: it "
+			       "was not tried",
+			       rt->off.version_hex >> 24, rt->off.version_hex >> 16 & 0xff);
+	return NULL;
+}
+
+static void choose_marks(struct pybreak *pb)
+{
+	size_t n = 0;
+	for (unsigned int op = MARK_FIRST; op < 256 && n < 2; op++)
+		if (pb->opcodes->undefined[op])
+			pb->mark[n++] = (uint8_t)op;
+}
+
+static void find_loop(struct pybreak *pb)
+{
+	pb->lo = UINT64_MAX;
+	pb->hi = 0;
+	for (size_t i = 0; i < 256; i++) {
+		uint64_t at = pb->handlers.target[i];
+		pb->lo = at < pb->lo ? at : pb->lo;
+		pb->hi = at > pb->hi ? at : pb->hi;
+	}
+	pb->lo -= LOOP_BEFORE;
+	pb->hi += LOOP_AFTER;
+}
+
+/* The code objects' type, by the code of some frame; its destructor. */
+static struct err *find_dealloc(struct pybreak *pb, uint64_t code, uint64_t *type)
+{
+	struct mem *m = &pb->target->mem;
+	struct err *err = mem_ptr(m, code + pb->off.object.type, type);
+	return err ? err : mem_ptr(m, *type + TYPE_DEALLOC, &pb->dealloc);
+}
+
+static struct err *learn(struct pybreak *pb, uint64_t code)
+{
+	const struct space *space;
+	const struct py_runtime *rt;
+	struct py_layout lay;
+	uint64_t type;
+	struct err *err = target_space(pb->target, &space);
+	if (!err)
+		err = python_runtime(pb->python, space, &rt);
+	if (!err)
+		err = check_build(rt);
+	if (err)
+		return err;
+	pb->opcodes = py_opcodes_find(rt->off.version_hex);
+	if (!pb->opcodes)
+		return err_new(ERR_STATE, "Python breakpoints need Python 3.8 to 3.15");
+	pb->off = rt->off;
+	pb->runtime = rt->addr;
+	pb->bias = rt->off.lasti_unit ? 2 : 0;
+	pb->pointers = 0x7fff;
+	choose_marks(pb);
+	err = py_layout_find(space->mem, rt->addr, &rt->off, &lay);
+	if (!err)
+		err = find_dealloc(pb, code, &type);
+	if (!err)
+		err = py_handlers_find(space, pb->opcodes, type, &pb->handlers);
+	if (err)
+		return err;
+	pb->localsplus = lay.frame.localsplus;
+	find_loop(pb);
+	pb->epoch = space->epoch;
+	pb->ready = true;
+	return NULL;
+}
+
+/* The code of any Python frame. */
+static struct err *some_code(struct pybreak *pb, uint64_t *ret)
+{
+	const struct py_walk walk = { .max_frames = 1 };
+	const struct py_snapshot *snap;
+	const struct space *space;
+	struct err *err = target_space(pb->target, &space);
+	if (!err)
+		err = python_walk(pb->python, space, &walk, &snap);
+	if (err)
+		return err;
+	for (size_t i = 0; i < snap->nframes; i++) {
+		if (snap->frames[i].corrupt || !snap->frames[i].code_addr)
+			continue;
+		*ret = snap->frames[i].code_addr;
+		return NULL;
+	}
+	return err_new(ERR_NOT_FOUND, "no Python code runs yet");
+}
+
+struct err *pybreak_ready(struct pybreak *pb)
+{
+	uint64_t code;
+
+	if (!pb->python)
+		return err_new(ERR_STATE, "Python is switched off (--python=off)");
+	if (!pb->target->own || pb->target->look || pb->target->pid <= 0)
+		return err_new(ERR_STATE, "there is no process that can be changed");
+	if (pb->epoch && pb->epoch != pb->target->epoch)
+		forget(pb);
+	if (pb->ready)
+		return NULL;
+	struct err *err = some_code(pb, &code);
+	return err ? err : learn(pb, code);
+}
+
+/* ---- places ---- */
+
+static void untrap(struct pybreak *pb)
+{
+	if (!pb->trapped)
+		return;
+	pb->target->own->take(pb->target, pb->handlers.unknown);
+	pb->target->own->take(pb->target, pb->dealloc);
+	pb->trapped = false;
+}
+
+static struct err *trap(struct pybreak *pb)
+{
+	if (pb->trapped)
+		return NULL;
+	struct err *err = pb->target->own->trap(pb->target, pb->handlers.unknown);
+	if (!err)
+		err = pb->target->own->trap(pb->target, pb->dealloc);
+	if (err)
+		pb->target->own->take(pb->target, pb->handlers.unknown);
+	pb->trapped = !err;
+	return err;
+}
+
+struct err *pybreak_insert(struct pybreak *pb, enum pybreak_user user, uint64_t code,
+			   uint32_t offset, pybreak_condition *holds, void *arg)
+{
+	const struct want w = {
+		.user = user, .code = code, .offset = offset, .holds = holds, .arg = arg
+	};
+	struct err *err = pybreak_ready(pb);
+	if (!err)
+		err = trap(pb);
+	if (!err)
+		err = pybreak_want(pb, &w);
+	mem_invalidate(&pb->target->mem);
+	return err;
+}
+
+static bool is_same(const struct want *w, const void *arg)
+{
+	const struct want *other = arg;
+	return w->user == other->user && w->code == other->code && w->offset == other->offset;
+}
+
+static bool is_users(const struct want *w, const void *arg)
+{
+	return w->user & *(const unsigned int *)arg;
+}
+
+static bool is_ours(const struct pybreak *pb)
+{
+	return pb->ready && pb->target->pid > 0 && pb->epoch == pb->target->epoch;
+}
+
+struct err *pybreak_remove(struct pybreak *pb, enum pybreak_user user, uint64_t code,
+			   uint32_t offset)
+{
+	const struct want w = { .user = user, .code = code, .offset = offset };
+	if (is_ours(pb))
+		pybreak_drop(pb, is_same, &w);
+	return NULL;
+}
+
+void pybreak_clear(struct pybreak *pb, unsigned int users)
+{
+	if (!pb)
+		return;
+	if (!is_ours(pb)) {
+		forget(pb);
+		return;
+	}
+	pybreak_drop(pb, is_users, &users);
+	if (!pb->nwants) {
+		pybreak_settle(pb);
+		untrap(pb);
+	}
+	mem_invalidate(&pb->target->mem);
+}
+
+bool pybreak_gone(struct pybreak *pb, enum pybreak_user user, uint64_t *code, uint32_t *offset)
+{
+	for (size_t i = 0; i < pb->ngone; i++) {
+		if (pb->gone[i].user != user)
+			continue;
+		*code = pb->gone[i].code;
+		*offset = pb->gone[i].offset;
+		pb->gone[i] = pb->gone[--pb->ngone];
+		return true;
+	}
+	return false;
+}
+
+bool pybreak_stopped_at(const struct pybreak *pb, const struct stop_event *ev,
+			struct pybreak_hit *ret)
+{
+	for (size_t i = 0; pb && ev->kind == STOP_OWN && i < pb->nstops; i++) {
+		if (pb->stop[i].hit.tid != ev->tid)
+			continue;
+		*ret = pb->stop[i].hit;
+		return true;
+	}
+	return false;
+}
+
+struct err *pybreak_step(struct pybreak *pb, pid_t tid, enum pybreak_step how, uint32_t start,
+			 uint32_t end)
+{
+	(void)pb, (void)tid, (void)how, (void)start, (void)end;
+	return err_new(ERR_STATE, "no steps yet");
+}
+
+void pybreak_step_end(struct pybreak *pb)
+{
+	(void)pb;
+}
