@@ -200,7 +200,7 @@ static void visit_lnotab(struct rows *r)
 static void visit_ranges(struct rows *r)
 {
 	for (; r->c.end - r->c.p >= 2; r->c.p += 2) {
-		int64_t step = (int8_t)r->c.p[1];
+		int64_t step = r->c.p[1] < 0x80 ? r->c.p[1] : r->c.p[1] - 0x100;
 		if (step != NO_LINE)
 			r->line += step;
 		if (!put_row(r, r->c.p[0], step == NO_LINE ? -1 : r->line))
@@ -212,9 +212,10 @@ static void visit_locations(struct rows *r)
 {
 	while (r->c.p < r->c.end) {
 		unsigned int head = *r->c.p++;
+		int64_t units = (head & 7) + 1;
 		struct entry e = next_entry(&r->c, head >> 3 & 15);
 		r->line += e.line_delta;
-		if (!put_row(r, ((head & 7) + 1) * 2, e.has_line ? r->line : -1))
+		if (!put_row(r, units * 2, e.has_line ? r->line : -1))
 			return;
 	}
 }
@@ -228,9 +229,9 @@ void py_lines_visit(const struct py_code *code, uint32_t code_len, py_lines_visi
 		[PY_LINES_LOCATIONS] = visit_locations,
 	};
 	struct rows r = { .line = code->first_line, .end = code_len, .visit = visit, .arg = arg };
-	if (!code->lines_len)
-		return;
-	r.c = (struct cursor){ code->lines, code->lines + code->lines_len };
+	/* To 3.9 an empty table says that all of it is on the first line. */
+	if (code->lines_len)
+		r.c = (struct cursor){ code->lines, code->lines + code->lines_len };
 	visitors[code->lines_kind](&r);
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The synthetic library by itself: what debuggers and other tools make of an image."""
 
+import json
 import os
 import re
 import shutil
@@ -101,3 +102,46 @@ def _(t):
     t.has(process.text, r"^Breakpoint 3: where = .*`eat \+ 44 at app\.py:13")
     t.has(process.text, r"^Breakpoint 4: 2 locations")
     t.has(process.text, r"`eat \+ 44 at mod\.py:13")
+
+
+def unfolded(rows, length):
+    """The line of each code unit, of START-END:LINE."""
+    found = ["no row"] * (length // 2)
+    for row in rows.split():
+        start, end, line = map(int, re.match(r"(\d+)-(\d+):(-?\d+)$", row).groups())
+        found[start // 2:end // 2] = [None if line < 0 else line] * ((end - start) // 2)
+    return found
+
+
+def described(t, pid, codes):
+    describe = os.path.join(os.path.dirname(t.stub), "describe")
+    if not os.path.exists(describe):
+        t.skip("there is no %s (make check-e2e builds it)" % describe)
+    run = subprocess.run([describe, str(pid)], stdout=subprocess.PIPE, timeout=120,
+                         input="".join("%x\n" % code[0] for code in codes).encode())
+    t.equal(run.returncode, 0, "its exit status")
+    for line in run.stdout.decode().splitlines():
+        addr, length, first, file, name, qualname, args, rest, rows = line.split("\t")
+        yield [int(addr, 16), int(length), int(first), file, name, qualname,
+               [a for a in args.split(",") if a], [v for v in rest.split(",") if v],
+               unfolded(rows, int(length))]
+
+
+def a_few():
+    """One of each form of line tables, and the newest."""
+    first = {p.version[:2]: p for p in reversed(zoo.pythons())}
+    return [first[v] for v in ((3, 9), (3, 10), (3, 11), (3, 15)) if v in first]
+
+
+@case("every code object of an interpreter has the lines and variables it says itself",
+      python=lambda: zoo.pythons() if os.environ.get("ARCHERFISH_WIDE") else a_few())
+def _(t, python):
+    path = os.path.join(t.dir, "codes")
+    program = t.program(python, "codes.py", path, until="ready")
+    with open(path) as f:
+        codes = [json.loads(line) for line in f]
+    t.check(len(codes) > 1000, "there are only %d code objects" % len(codes))
+    found = list(described(t, program.pid, codes))
+    t.equal(len(found), len(codes), "how many were described")
+    for mine, own in zip(found, codes):
+        t.equal(mine, own, "what is known of %s at %s:%d" % (own[5], own[3], own[2]))
