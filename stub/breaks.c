@@ -33,6 +33,7 @@ struct breaks {
 	struct brk *brk;
 	size_t n, cap;
 	unsigned int last_number;
+	bool armed; /* a step that one of our commands began */
 };
 
 static void brk_deinit(struct brk *b)
@@ -365,6 +366,80 @@ struct err *breaks_list(struct session *s, const char *args, struct buf *out)
 	return NULL;
 }
 
+/* ---- steps ---- */
+
+struct row_search {
+	uint32_t at, start, end;
+};
+
+static void note_row(void *arg, uint32_t offset, int32_t line)
+{
+	struct row_search *r = arg;
+	(void)line;
+	if (offset <= r->at)
+		r->start = offset;
+	else if (offset < r->end)
+		r->end = offset;
+}
+
+/* The instructions of the line that the thread's innermost frame is at. */
+static struct err *find_row(struct session *s, pid_t tid, struct row_search *ret)
+{
+	const struct py_walk walk = { .tid = tid, .max_frames = 1 };
+	const struct py_snapshot *snap;
+	const struct space *space;
+	struct py_code *code;
+	struct err *err = target_space(s->target, &space);
+	if (!err)
+		err = python_walk(s->python, space, &walk, &snap);
+	if (!err && !snap->nframes)
+		err = err_new(ERR_NOT_FOUND, "thread %d runs no Python", tid);
+	if (!err)
+		err = python_code(s->python, space, snap->frames[0].code_addr, &code);
+	if (err)
+		return err;
+	*ret = (struct row_search){ .end = UINT32_MAX };
+	if (snap->frames[0].lasti > 0)
+		ret->at = (uint32_t)snap->frames[0].lasti;
+	py_code_lines(code, note_row, ret);
+	return NULL;
+}
+
+static struct err *arm(struct session *s, const char *args, enum pybreak_step how)
+{
+	struct row_search r = { 0 };
+	pid_t tid = session_shown_thread(s);
+
+	if (*args)
+		return err_new(ERR_UNSUPPORTED, "py-next and its kin take no argument");
+	struct err *err = check(s);
+	if (!err)
+		err = find_row(s, tid, &r);
+	if (!err)
+		err = pybreak_step(s->pybreak, tid, how, r.start, r.end);
+	if (!err)
+		s->breaks->armed = true;
+	return err;
+}
+
+struct err *breaks_next(struct session *s, const char *args, struct buf *out)
+{
+	(void)out;
+	return arm(s, args, PYBREAK_OVER);
+}
+
+struct err *breaks_step(struct session *s, const char *args, struct buf *out)
+{
+	(void)out;
+	return arm(s, args, PYBREAK_INTO);
+}
+
+struct err *breaks_finish(struct session *s, const char *args, struct buf *out)
+{
+	(void)out;
+	return arm(s, args, PYBREAK_OUT);
+}
+
 /* ---- stops ---- */
 
 static bool has_location(const struct brk *b, const struct pybreak_hit *hit)
@@ -375,6 +450,7 @@ static bool has_location(const struct brk *b, const struct pybreak_hit *hit)
 	return false;
 }
 
+/* @b: NULL if it is the end of a step. */
 static void tell(struct session *s, const struct brk *b, const struct pybreak_hit *hit)
 {
 	_cleanup_buf_ struct buf text = { 0 }, frame = { 0 };
@@ -382,10 +458,11 @@ static void tell(struct session *s, const struct brk *b, const struct pybreak_hi
 	struct err *err = target_space(s->target, &view.space);
 	if (!err)
 		err = python_frame_text(&view, &frame);
-	buf_printf(&text, "Python breakpoint %u, %llu hit%s: ", b->number,
-		   (unsigned long long)b->hits, b->hits == 1 ? "" : "s");
+	if (b)
+		buf_printf(&text, "Python breakpoint %u, %llu hit%s: ", b->number,
+			   (unsigned long long)b->hits, b->hits == 1 ? "" : "s");
 	if (err)
-		buf_printf(&text, "%s\n", b->where ? b->where : b->spec);
+		buf_printf(&text, "%s\n", b && b->where ? b->where : "in Python");
 	else
 		buf_put(&text, frame.data, frame.len);
 	err_drop(err);
@@ -416,7 +493,12 @@ void breaks_stopped(struct session *s)
 	if (!s->breaks || !s->pybreak)
 		return;
 	drop_gone(s);
-	if (!pybreak_stopped_at(s->pybreak, &s->stop, &hit) || !(hit.users & PYBREAK_COMMAND))
+	if (!pybreak_stopped_at(s->pybreak, &s->stop, &hit))
+		return;
+	if (hit.users == PYBREAK_STEP && s->breaks->armed)
+		tell(s, NULL, &hit);
+	s->breaks->armed = false;
+	if (!(hit.users & PYBREAK_COMMAND))
 		return;
 	for (size_t i = 0; i < s->breaks->n; i++) {
 		struct brk *b = &s->breaks->brk[i];

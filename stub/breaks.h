@@ -23,6 +23,9 @@ void breaks_stopped(struct session *s);
 struct err *breaks_add(struct session *s, const char *args, struct buf *out) MUST_CHECK;
 struct err *breaks_add_temporary(struct session *s, const char *args, struct buf *out) MUST_CHECK;
 struct err *breaks_delete(struct session *s, const char *args, struct buf *out) MUST_CHECK;
+struct err *breaks_next(struct session *s, const char *args, struct buf *out) MUST_CHECK;
+struct err *breaks_step(struct session *s, const char *args, struct buf *out) MUST_CHECK;
+struct err *breaks_finish(struct session *s, const char *args, struct buf *out) MUST_CHECK;
 struct err *breaks_list(struct session *s, const char *args, struct buf *out) MUST_CHECK;
 
 #endif

@@ -11,6 +11,14 @@ const struct monitor monitor_breaks[] = {
 	  "The same once", true, breaks_add_temporary },
 	{ "py-delete", "[N]",
 	  "Delete a Python breakpoint, or all of them", true, breaks_delete },
+	{ "py-next", "",
+	  "Let the next `continue' stop at another Python line of this function, or when it\n"
+	  "    has returned", true, breaks_next },
+	{ "py-step", "",
+	  "The same, and where a Python function is entered", true, breaks_step },
+	{ "py-finish", "",
+	  "Let the next `continue' stop when the Python function has returned", true,
+	  breaks_finish },
 	{ "py-breaks", "",
 	  "List the Python breakpoints", true, breaks_list },
 };

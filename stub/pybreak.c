@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "qxfer/python/values_layout.h"
+#include "stub/base/image.h"
 #include "stub/pybreak_priv.h"
 
 #define TYPE_DEALLOC 48u     /* PyTypeObject.tp_dealloc, 3.8 to 3.15 with a GIL */
@@ -93,11 +93,31 @@ static struct err *find_dealloc(struct pybreak *pb, uint64_t code, uint64_t *typ
 	return err ? err : mem_ptr(m, *type + TYPE_DEALLOC, &pb->dealloc);
 }
 
+/* Where calls begin in versions that have no RESUME. */
+static void find_entry(struct pybreak *pb, const struct space *space, uint64_t type)
+{
+	const struct map *in = maps_find(space->maps, type);
+	struct image_symbol sym;
+
+	pb->entry = 0;
+	for (size_t i = 0; pb->bias && in && i < space->maps->n && !pb->entry; i++) {
+		const struct map *m = &space->maps->map[i];
+		struct image img;
+		if (m->inode != in->inode || m->dev != in->dev || m->offset)
+			continue;
+		struct err *err = image_open(space->mem, m->start, &img);
+		if (!err && image_find_dynamic(&img, "_PyEval_EvalFrameDefault", &sym))
+			pb->entry = sym.addr;
+		if (!err)
+			image_deinit(&img);
+		err_drop(err);
+	}
+}
+
 static struct err *learn(struct pybreak *pb, uint64_t code)
 {
 	const struct space *space;
 	const struct py_runtime *rt;
-	struct py_layout lay;
 	uint64_t type;
 	struct err *err = target_space(pb->target, &space);
 	if (!err)
@@ -114,15 +134,13 @@ static struct err *learn(struct pybreak *pb, uint64_t code)
 	pb->bias = rt->off.lasti_unit ? 2 : 0;
 	pb->pointers = 0x7fff;
 	choose_marks(pb);
-	err = py_layout_find(space->mem, rt->addr, &rt->off, &lay);
-	if (!err)
-		err = find_dealloc(pb, code, &type);
+	err = find_dealloc(pb, code, &type);
 	if (!err)
 		err = py_handlers_find(space, pb->opcodes, type, &pb->handlers);
 	if (err)
 		return err;
-	pb->localsplus = lay.frame.localsplus;
 	find_loop(pb);
+	find_entry(pb, space, type);
 	pb->epoch = space->epoch;
 	pb->ready = true;
 	return NULL;
@@ -166,7 +184,7 @@ struct err *pybreak_ready(struct pybreak *pb)
 
 /* ---- places ---- */
 
-static void untrap(struct pybreak *pb)
+void pybreak_untrap(struct pybreak *pb)
 {
 	if (!pb->trapped)
 		return;
@@ -175,7 +193,7 @@ static void untrap(struct pybreak *pb)
 	pb->trapped = false;
 }
 
-static struct err *trap(struct pybreak *pb)
+struct err *pybreak_trap(struct pybreak *pb)
 {
 	if (pb->trapped)
 		return NULL;
@@ -196,7 +214,7 @@ struct err *pybreak_insert(struct pybreak *pb, enum pybreak_user user, uint64_t 
 	};
 	struct err *err = pybreak_ready(pb);
 	if (!err)
-		err = trap(pb);
+		err = pybreak_trap(pb);
 	if (!err)
 		err = pybreak_want(pb, &w);
 	mem_invalidate(&pb->target->mem);
@@ -239,7 +257,7 @@ void pybreak_clear(struct pybreak *pb, unsigned int users)
 	pybreak_drop(pb, is_users, &users);
 	if (!pb->nwants) {
 		pybreak_settle(pb);
-		untrap(pb);
+		pybreak_untrap(pb);
 	}
 	mem_invalidate(&pb->target->mem);
 }
@@ -267,16 +285,4 @@ bool pybreak_stopped_at(const struct pybreak *pb, const struct stop_event *ev,
 		return true;
 	}
 	return false;
-}
-
-struct err *pybreak_step(struct pybreak *pb, pid_t tid, enum pybreak_step how, uint32_t start,
-			 uint32_t end)
-{
-	(void)pb, (void)tid, (void)how, (void)start, (void)end;
-	return err_new(ERR_STATE, "no steps yet");
-}
-
-void pybreak_step_end(struct pybreak *pb)
-{
-	(void)pb;
 }

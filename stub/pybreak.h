@@ -99,8 +99,9 @@ enum pybreak_step {
 /*
  * Lets @tid, once resumed (with all others or alone, RESUME_CONT), stop with users ==
  * PYBREAK_STEP when it
- *  - begins an instruction at the start of a line's range of the same frame that is not in
- *    [start, end), bytes into the instructions of the frame's code;
+ *  - begins an instruction of the same frame that is not in [start, end), bytes into the
+ *    instructions of the frame's code, and has a line: another one, or the same if it
+ *    lies before the range;
  *  - or has left the frame by return, yield or an exception: at the next instruction of
  *    an older frame, which may be in the middle of a line;
  *  - or, with PYBREAK_INTO, enters a frame: at the first instruction past its RESUME.

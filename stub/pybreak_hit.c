@@ -15,9 +15,8 @@
 
 #include "stub/pybreak_priv.h"
 
-#define FREEZE_EVERY 256u /* hits; a counter lasts for 4095 */
-#define SETTLE_STEPS 16u
-#define SETTLE_TRIES 64u
+#define FREEZE_EVERY 256u  /* hits; a counter lasts for 4095 */
+#define SETTLE_TRIES 4096u /* instructions until nothing looks like it any more */
 #define INTERPS_MAX  64u
 #define THREADS_MAX  10000u
 #define GPRS	     15u
@@ -185,6 +184,8 @@ static void replace_opcode(struct pybreak *pb, struct user_regs_struct *r, const
 			set_gpr(r, i, p->op);
 		else if (v == (both | p->mark))
 			set_gpr(r, i, both | p->op);
+		else if (v == pb->handlers.unknown) /* where it jumped to; nobody reads it */
+			set_gpr(r, i, pb->handlers.target[p->op]);
 	}
 }
 
@@ -219,7 +220,7 @@ static bool agrees(struct pybreak *pb, const struct want *w, struct pybreak_hit 
 {
 	hit->code = w->code;
 	hit->offset = w->offset;
-	if (w->frame && (w->frame != hit->frame || pb->step.tid != hit->tid))
+	if (w->user == PYBREAK_STEP && !pybreak_step_agrees(pb, w, hit->tid, hit->frame))
 		return false;
 	if (!w->holds)
 		return true;
@@ -277,15 +278,19 @@ static enum own_verdict step_over(struct pybreak *pb, pid_t tid, struct user_reg
 	return pb->target->own->step(pb->target, tid) ? OWN_GO : OWN_LEFT;
 }
 
+static uint64_t code_of(struct pybreak *pb, uint64_t frame)
+{
+	return frame ? pybreak_word(pb, frame + pb->off.frame.code) & ~(uint64_t)pb->off.code_tag
+		     : 0;
+}
+
 /*
  * An instruction with one of our opcodes that is no place: a copy that the program has
  * made of code with breakpoints (code.replace(), marshal).  Its twin tells what it is.
  */
 static const struct place *find_twin(struct pybreak *pb, uint64_t addr, uint64_t frame)
 {
-	uint64_t code =
-		frame ? pybreak_word(pb, frame + pb->off.frame.code) & ~(uint64_t)pb->off.code_tag
-		      : 0;
+	uint64_t code = code_of(pb, frame);
 	uint64_t base = code + pb->off.code.bytecode;
 	if (pb->off.code.bytecode == PY_NONE)
 		base = pybreak_word(pb, code + pb->off.code.bytes) + pb->off.bytes.data;
@@ -300,6 +305,38 @@ static bool is_mark(const struct pybreak *pb, uint8_t op)
 	return op == pb->mark[0] || op == pb->mark[1];
 }
 
+/* The instruction that the loop is at, by its frame's code: a RESUME; 0: it is none. */
+static uint64_t find_resume(struct pybreak *pb, const struct user_regs_struct *r, uint64_t code,
+			    uint8_t *op)
+{
+	uint64_t base = code + pb->off.code.bytecode;
+	uint64_t size = 2 * pybreak_word(pb, code + pb->off.object.var_size);
+
+	for (size_t i = 0; code && i < GPRS; i++) {
+		uint64_t at = get_gpr(r, i);
+		if ((pb->pointers >> i & 1) && at >= base && at - base < size && at % 2 == 0 &&
+		    pybreak_raw_read(pb, at, op, 1) && py_opcode_is_resume(pb->opcodes, *op))
+			return at;
+	}
+	return 0;
+}
+
+/* The table sent a RESUME here, for a step that wants to know what is entered. */
+static bool at_resume(struct pybreak *pb, pid_t tid, struct user_regs_struct *r)
+{
+	uint64_t frame = pybreak_frame(pb, r->fs_base, 0), code = code_of(pb, frame);
+	uint8_t op;
+	uint64_t at = find_resume(pb, r, code, &op);
+
+	if (!at)
+		return false;
+	r->rip = pb->handlers.target[op];
+	if (write_regs(pb->target, tid, r))
+		pybreak_step_entered(pb, tid, frame, code,
+				     (uint32_t)(at - code - pb->off.code.bytecode));
+	return true;
+}
+
 static enum own_verdict at_unknown(struct pybreak *pb, pid_t tid, struct user_regs_struct *r)
 {
 	struct place *p = find_place(pb, r);
@@ -307,6 +344,8 @@ static enum own_verdict at_unknown(struct pybreak *pb, pid_t tid, struct user_re
 
 	if (p)
 		return at_place(pb, tid, r, p);
+	if (pb->off.code.bytecode != PY_NONE && at_resume(pb, tid, r))
+		return OWN_GO;
 	uint64_t frame = pybreak_frame(pb, r->fs_base, 0);
 	for (size_t i = 0; i < GPRS; i++) {
 		uint64_t addr = get_gpr(r, i) - pb->bias;
@@ -335,6 +374,8 @@ static enum own_verdict hit(void *arg, struct target *t, pid_t tid, uint64_t add
 		return at_unknown(pb, tid, &r);
 	if (addr == pb->dealloc)
 		pybreak_forget_code(pb, r.rdi);
+	if (addr == pb->step.entry)
+		pybreak_step_called(pb, tid, &r);
 	return step_over(pb, tid, &r, addr);
 }
 
@@ -375,7 +416,7 @@ const struct target_catcher pybreak_catcher = {
 
 /* ---- threads on their way to a trap ---- */
 
-/* It has loaded one of our opcodes, or where that leads, and not jumped yet. */
+/* Perhaps it has loaded one of our opcodes, or where that leads, and not jumped yet. */
 static bool is_on_its_way(const struct pybreak *pb, const struct user_regs_struct *r)
 {
 	if (r->rip < pb->lo || r->rip >= pb->hi)
@@ -400,20 +441,21 @@ static void settle_one(struct pybreak *pb, pid_t tid)
 {
 	struct user_regs_struct r;
 	struct target *t = pb->target;
-	unsigned int steps = 0;
 
-	for (unsigned int tries = 0; tries < SETTLE_TRIES && steps <= SETTLE_STEPS; tries++) {
+	for (unsigned int tries = 0; tries < SETTLE_TRIES; tries++) {
 		if (!read_regs(t, tid, &r))
 			return;
 		if (r.rip == pb->handlers.unknown) {
 			struct place *p = find_place(pb, &r);
 			if (p)
 				(void)redirect(pb, tid, &r, p);
+			else if (pb->off.code.bytecode != PY_NONE)
+				(void)at_resume(pb, tid, &r);
 			return;
 		}
-		if ((steps && is_handler(pb, r.rip)) || !is_on_its_way(pb, &r))
+		if (is_handler(pb, r.rip) || !is_on_its_way(pb, &r))
 			return;
-		steps += t->own->step(t, tid);
+		(void)t->own->step(t, tid);
 	}
 }
 

@@ -418,24 +418,54 @@ void pybreak_drop(struct pybreak *pb, bool (*match)(const struct want *w, const 
 	drop_places(pb);
 }
 
-struct err *pybreak_want(struct pybreak *pb, const struct want *w)
+/* An offset in the middle of an instruction, where its caches are, stands for the next. */
+static uint32_t round_up(const struct py_instrs *c, uint32_t offset)
+{
+	if (offset % 2 == 0 && offset < c->len && !c->starts[offset / 2])
+		return py_instrs_next(c, offset);
+	return offset;
+}
+
+static struct err *want_at(struct pybreak *pb, const struct py_instrs *c, const struct want *w)
 {
 	struct want found = *w;
+	uint32_t at = pybreak_place_of(pb, c, w->code, round_up(c, w->offset));
+
+	if (!py_instrs_begins(c, at))
+		return err_new(ERR_BAD_DATA, "no instruction begins at offset %u", w->offset);
+	found.addr = c->at + at;
+	struct err *err = make_place(pb, c, w->code, at);
+	return err ? err : note_want(pb, &found);
+}
+
+struct err *pybreak_want(struct pybreak *pb, const struct want *w)
+{
 	struct py_instrs c;
 	struct err *err = pybreak_read_code(pb, w->code, &c);
 	if (err)
 		return err;
-	uint32_t at = pybreak_place_of(pb, &c, w->code, w->offset);
-	if (!py_instrs_begins(&c, w->offset) || !py_instrs_begins(&c, at))
-		err = err_new(ERR_BAD_DATA, "no instruction begins at offset %u", w->offset);
-	found.addr = c.at + at;
-	if (!err)
-		err = make_place(pb, &c, w->code, at);
+	err = want_at(pb, &c, w);
 	py_instrs_deinit(&c);
-	if (!err)
-		err = note_want(pb, &found);
 	if (err)
 		drop_places(pb);
+	return err;
+}
+
+struct err *pybreak_want_each(struct pybreak *pb, const struct want *w,
+			      bool (*want)(void *arg, uint32_t offset), void *arg)
+{
+	struct want one = *w;
+	struct py_instrs c;
+	struct err *err = pybreak_read_code(pb, w->code, &c);
+	if (err)
+		return err;
+	for (uint32_t at = 0; at < c.len && !err; at = py_instrs_next(&c, at)) {
+		one.offset = at;
+		if (py_instrs_begins(&c, at) && want(arg, at) &&
+		    pybreak_place_of(pb, &c, w->code, at) < c.len)
+			err = want_at(pb, &c, &one);
+	}
+	py_instrs_deinit(&c);
 	return err;
 }
 

@@ -32,7 +32,7 @@ struct want {
 	enum pybreak_user user;
 	pybreak_condition *holds;
 	void *arg;
-	uint64_t frame; /* PYBREAK_STEP: only in this one; 0: any */
+	uint64_t frame; /* PYBREAK_STEP: only in this one; STEP_OLDER; 0: any */
 };
 
 /* A stop that was or will be reported. */
@@ -47,12 +47,16 @@ struct tstate {
 
 #define TSTATES 64u /* a power of two */
 
+#define STEP_OLDER	1u /* in any of step.older */
+#define STEP_FRAMES_MAX 64u
+
 struct step {
-	pid_t tid; /* 0: there is none */
-	enum pybreak_step how;
-	uint32_t start, end;
+	pid_t tid;	/* 0: there is none */
 	uint64_t frame; /* in which it began */
-	bool entries;	/* the table of handlers sends RESUME to us */
+	uint64_t older[STEP_FRAMES_MAX];
+	size_t nolder;
+	bool into;	/* entries are caught: the table's RESUMEs, to 3.10 `entry' */
+	uint64_t entry; /* the trap at the evaluation loop's first instruction; or 0 */
 };
 
 struct gone {
@@ -72,13 +76,13 @@ struct pybreak {
 	struct py_offsets off;
 	uint64_t runtime;
 	struct py_handlers handlers;
-	uint64_t lo, hi;     /* the evaluation loop's code, generously */
-	uint64_t dealloc;    /* of code objects; 0: not known yet */
-	uint32_t localsplus; /* offset in a frame */
-	uint8_t mark[2];     /* undefined opcodes to use */
-	unsigned int bias;   /* how far past the instruction the loop's pointer is */
-	uint16_t pointers;   /* bit per register of `gprs': may be the loop's pointer */
-	bool trapped;	     /* our traps are in */
+	uint64_t lo, hi;   /* the evaluation loop's code, generously */
+	uint64_t dealloc;  /* of code objects; 0: not known yet */
+	uint64_t entry;	   /* to 3.10: of the evaluation loop; 0: not known */
+	uint8_t mark[2];   /* undefined opcodes to use */
+	unsigned int bias; /* how far past the instruction the loop's pointer is */
+	uint16_t pointers; /* bit per register of `gprs': may be the loop's pointer */
+	bool trapped;	   /* our traps are in */
 
 	struct place *place; /* by address */
 	size_t nplaces, places_cap;
@@ -92,12 +96,21 @@ struct pybreak {
 	struct step step;
 };
 
+/* ---- pybreak.c ---- */
+
+/* Our traps: in, or out with nobody on the way to them. */
+struct err *pybreak_trap(struct pybreak *pb) MUST_CHECK;
+void pybreak_untrap(struct pybreak *pb);
+
 /* ---- pybreak_place.c ---- */
 
 struct place *pybreak_find(struct pybreak *pb, uint64_t addr);
 /* The first want at or above @addr. */
 size_t pybreak_first_want(const struct pybreak *pb, uint64_t addr);
 struct err *pybreak_want(struct pybreak *pb, const struct want *w) MUST_CHECK;
+/* The same at each instruction that @want says yes to; w->offset is of no use. */
+struct err *pybreak_want_each(struct pybreak *pb, const struct want *w,
+			      bool (*want)(void *arg, uint32_t offset), void *arg) MUST_CHECK;
 /* Drops wants that @match says; then places that nobody wants any more. */
 void pybreak_drop(struct pybreak *pb, bool (*match)(const struct want *w, const void *arg),
 		  const void *arg);
@@ -123,7 +136,15 @@ uint64_t pybreak_frame(struct pybreak *pb, uint64_t tp, uint64_t code);
 
 /* ---- pybreak_step.c ---- */
 
-/* Whether a thread with an unchanged table would have come here; sends it on.  */
+/* Whether the step lets its thread stop in @frame for @w. */
+bool pybreak_step_agrees(const struct pybreak *pb, const struct want *w, pid_t tid, uint64_t frame);
+/* @tid enters @frame: its instruction at @offset is the first. */
+void pybreak_step_entered(struct pybreak *pb, pid_t tid, uint64_t frame, uint64_t code,
+			  uint32_t offset);
+/* To 3.10: what the evaluation loop was called with. */
+void pybreak_step_called(struct pybreak *pb, pid_t tid, const struct user_regs_struct *r);
+
+/* Past every cache. */
 bool pybreak_raw_read(struct pybreak *pb, uint64_t addr, void *ret, size_t len);
 
 static inline uint64_t pybreak_word(struct pybreak *pb, uint64_t addr)

@@ -254,6 +254,14 @@ struct err *python_functions(struct python *py, const struct space *space,
 	return err;
 }
 
+struct err *python_code(struct python *py, const struct space *space, uint64_t addr,
+			struct py_code **ret)
+{
+	const struct py_runtime *rt;
+	struct err *err = python_runtime(py, space, &rt);
+	return err ? err : py_codes_get(&py->codes, space->mem, &rt->off, addr, ret);
+}
+
 void py_code_lines(struct py_code *code, void (*row)(void *arg, uint32_t offset, int32_t line),
 		   void *arg)
 {

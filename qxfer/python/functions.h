@@ -19,6 +19,10 @@
 struct err *python_functions(struct python *py, const struct space *space,
 			     bool (*visit)(void *arg, struct py_code *code), void *arg) MUST_CHECK;
 
+/* The code object at @addr, lent until the next walk; what is wrong with it, it says. */
+struct err *python_code(struct python *py, const struct space *space, uint64_t addr,
+			struct py_code **ret) MUST_CHECK;
+
 /*
  * Calls for each place where @code's instructions come to another line: the byte offset
  * and that line.  Where there is no line there is no call.

@@ -98,3 +98,132 @@ def _(t, python):
       python=breakable, timeout=300)
 def _(t, python):
     run_lines(t, python, 0)
+
+
+# ---- steps ----
+
+STEPS = "steps.py"
+PLACE = re.compile(r"#0 Frame (0x[0-9a-f]+), for file .*?, line (\d+), in ([\w<>]+) \(")
+
+
+def events(t, python):
+    """What sys.settrace sees in an untouched run: (event, function, line)."""
+    program = t.program(python, STEPS, "trace")
+    t.equal(program.wait(), 0, "the exit status of the traced run")
+    return [(e, name, int(line)) for e, name, line in
+            re.findall(r"^(call|line|return) (\S+) (\d+)$", program.text, re.M)]
+
+
+def lines_of(all_events, name):
+    """The lines of the first activation of a function, and that of its caller when it returns."""
+    stack, out = [], []
+    for event, function, line in all_events:
+        if event == "call":
+            stack.append([function, line])
+        elif event == "return":
+            ended = stack.pop()
+            if ended[0] == name and name not in [s[0] for s in stack]:
+                return out + [tuple(stack[-1])]
+        else:
+            stack[-1][1] = line
+            if function == name and [s[0] for s in stack].count(name) == 1:
+                # A loop of one line is one line.
+                if out[-1:] != [(function, line)]:
+                    out.append((function, line))
+    raise AssertionError(name + " does not return")
+
+
+def begin_steps(t, python):
+    go = os.path.join(t.dir, "go")
+    program = t.program(python, STEPS, "run", go, until="^ready")
+    server, r = attach(t, program)
+    r.monitor("py-tbreak %s:%d" % (STEPS, t.line(STEPS, "first")))
+    touch(go)
+    reply, text = r.go()
+    t.has(text, "^Python breakpoint 1, 1 hit")
+    return program, r, PLACE.search(text)
+
+
+def step(t, r, how):
+    t.equal(r.monitor(how), "", how)
+    reply, text = r.go()
+    found = PLACE.search(text)
+    t.check(found, "%s stopped by %r, said %r" % (how, reply, text))
+    return found
+
+
+def end_steps(t, program, r):
+    r.ask("D")
+    t.equal(program.wait(), 0, "its exit status")
+    t.has(program.text, r"^result \d+")
+
+
+@case("py-next goes over the lines that sys.settrace sees in an untouched run", python=breakable)
+def _(t, python):
+    expected = lines_of(events(t, python), "walk")
+    program, r, at = begin_steps(t, python)
+    seen = [(at[3], int(at[2]))]
+    while len(seen) < len(expected):
+        at = step(t, r, "py-next")
+        seen.append((at[3], int(at[2])))
+    t.equal(seen, expected, "the lines of py-next")
+    end_steps(t, program, r)
+
+
+class Activations:
+    """The lines of nested calls, each told when it changes or a call begins."""
+
+    def __init__(self):
+        self.stack, self.told = [], []
+
+    def at(self, frame, name, line):
+        while self.stack and frame in [s[0] for s in self.stack] and self.stack[-1][0] != frame:
+            self.stack.pop()
+        if not self.stack or self.stack[-1][0] != frame:
+            self.stack.append([frame, None])
+        if self.stack[-1][1] != line:
+            self.told.append((name, line))
+        self.stack[-1][1] = line
+
+
+def trace_lines(all_events, name):
+    """What py-step is to see from the first line of a function until that returns."""
+    depth, seen, begun = 0, Activations(), None
+    for event, function, line in all_events:
+        depth += event == "call"
+        if function == name and begun is None:
+            begun = depth
+        if event == "return" and depth == begun:
+            break
+        if event == "line" and begun and "<" not in function:
+            seen.at(depth, function, line)
+        depth -= event == "return"
+    return seen.told
+
+
+@case("py-step also goes into functions and generators", python=breakable, timeout=300)
+def _(t, python):
+    expected = trace_lines(events(t, python), "walk")
+    program, r, at = begin_steps(t, python)
+    seen = Activations()
+    while at[3] != "outer":
+        if "<" not in at[3]:
+            seen.at(at[1], at[3], int(at[2]))
+        at = step(t, r, "py-step")
+    t.note(seen.told)
+    names = {x[0] for x in expected}
+    seen.told = [x for x in seen.told if x[0] in names]     # not the library's
+    t.check([x for x in seen.told if x[0] in ("leaf", "catches", "fails", "numbers")],
+            "no function was entered: %r" % seen.told)
+    missing = [x for x in expected if x not in seen.told]
+    t.equal(missing, [], "lines that py-step did not stop at")
+    t.equal([x for x in seen.told if x not in expected], [], "lines that the trace has not")
+    end_steps(t, program, r)
+
+
+@case("py-finish stops where a function has returned to", python=breakable)
+def _(t, python):
+    program, r, at = begin_steps(t, python)
+    at = step(t, r, "py-finish")
+    t.equal((at[3], int(at[2])), ("outer", t.line(STEPS, "calls")), "where it returned to")
+    end_steps(t, program, r)
