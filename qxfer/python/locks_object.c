@@ -6,7 +6,8 @@
  * the PyMutex itself; rlockobject the same with the owner's ident and how often it
  * was taken.  Which of the two is told by the size.  Python/thread_pthread.h: on
  * Linux a PyThread_type_lock is a sem_t, of which glibc and musl have the value, 0 or
- * 1, in its first word, and that is what waiters wait on.
+ * 1, in its first word, and that is what waiters wait on.  musl marks a 0 that somebody
+ * waits for: by the highest bit, before 1.2.4 by all bits.
  */
 #include "qxfer/python/locks_priv.h"
 
@@ -117,7 +118,7 @@ static bool read_word(struct py_locker *l, struct lck_lock *ret, bool mutex)
 	if (!mutex && (!word(l, ret->object, (uint32_t)header, &ret->word) || !ret->word))
 		return false;
 	struct err *err = val_read(&l->v, ret->word, &value, mutex ? 1 : sizeof(value));
-	ret->locked = mutex ? value & 1 : value == 0;
+	ret->locked = mutex ? value & 1 : value == 0 || value == 1u << 31 || value == UINT32_MAX;
 	err_drop(err);
 	return !err;
 }

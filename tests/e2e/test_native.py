@@ -171,12 +171,17 @@ def _(t, python):
     printer = t.archerfish("stacks", "--native", "--json", program.pid)
     t.equal(printer.wait(), 0, "its exit status")
     frames = stack_of(t, json.loads(printer.text), program.pid)
-    check_loops(t, frames, 1 if python.version < (3, 11) else 0)
     alone = t.archerfish("stacks", "--json", program.pid)
     t.equal(alone.wait(), 0, "its exit status")
     threads = json.loads(alone.text)["interpreters"][0]["threads"]
-    t.equal([f["name"] for f in frames if not is_native(f)], [f["name"] for f in threads[0]["frames"]],
-            "Python frames with C's and without")
+    t.equal([f["name"] for f in frames if f.get("kind") not in ("native", "cut")],
+            [f["name"] for f in threads[0]["frames"]], "Python frames with C's and without")
+    if python.build == "musl":  # Debian's was made without unwind tables
+        cuts = [f["reason"] for f in frames if f.get("kind") == "cut"]
+        t.equal(len(cuts), 1, "where the C stack is cut")
+        t.has(cuts[0], "^nothing says how to unwind 0x")
+        return
+    check_loops(t, frames, 1 if python.version < (3, 11) else 0)
     symbols = not python.stripped
     for way, (modules, functions) in BETWEEN.items():
         if way in ("qsort", "extension") and not python.loads:

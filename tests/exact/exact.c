@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exact [-l] N PYTHON...: runs chain.py by PYTHON (a command, such as one that enters
+ * exact [-l | -c] N PYTHON...: runs chain.py by PYTHON (a command, such as one that enters
  * a root first), stops it N times at random instants, and checks that every stack the
  * walker sees is one that the program can have, to the line, and that its C frames
  * lie around the Python frames that they run.  With -l it only looks
- * and never stops it: then no stack may be wrong that is not marked.
+ * and never stops it: then no stack may be wrong that is not marked.  With -c
+ * the C stacks may be cut, as where a C library was built without unwind tables.
  */
 #include <errno.h>
 #include <signal.h>
@@ -334,6 +335,7 @@ static void wait_a_little(unsigned int *seed)
 struct subject {
 	struct proc_space *stopped;
 	struct target *running;
+	bool cut; /* its C stacks may be */
 };
 
 static bool look_once(const struct subject *s, struct python *py, struct tally *tally)
@@ -370,7 +372,8 @@ static void report(const struct tally *t, bool stopped)
 
 static int look_often(const struct subject *s, unsigned long n)
 {
-	struct tally tally = { .pid = s->stopped ? s->stopped->pid : 0 };
+	struct tally tally = { .pid = s->stopped ? s->stopped->pid : 0,
+			       .native.may_be_cut = s->cut };
 	struct python *py;
 	unsigned int seed = (unsigned int)time(NULL);
 	struct err *err = python_create(&py);
@@ -387,10 +390,10 @@ static int look_often(const struct subject *s, unsigned long n)
 	return tally.stops == n && !tally.wrong && rare ? 0 : 1;
 }
 
-static int stop_often(pid_t pid, unsigned long n)
+static int stop_often(pid_t pid, unsigned long n, bool cut)
 {
 	static struct proc_space p;
-	const struct subject s = { .stopped = &p };
+	const struct subject s = { .stopped = &p, .cut = cut };
 	int status = proc_space_open(&p, pid) ? look_often(&s, n) : 2;
 	proc_space_close(&p);
 	return status;
@@ -439,10 +442,11 @@ static pid_t start(char **command, int n)
 int main(int argc, char **argv)
 {
 	bool look = argc > 1 && strcmp(argv[1], "-l") == 0;
-	argc -= look;
-	argv += look;
+	bool cut = argc > 1 && strcmp(argv[1], "-c") == 0;
+	argc -= look || cut;
+	argv += look || cut;
 	if (argc < 3) {
-		fprintf(stderr, "usage: exact [-l] N PYTHON...\n");
+		fprintf(stderr, "usage: exact [-l | -c] N PYTHON...\n");
 		return 2;
 	}
 	pid_t pid = start(argv + 2, argc - 2);
@@ -451,7 +455,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	unsigned long n = strtoul(argv[1], NULL, 10);
-	int status = look ? never_stop(pid, n) : stop_often(pid, n);
+	int status = look ? never_stop(pid, n) : stop_often(pid, n, cut);
 	kill(pid, SIGKILL);
 	return status;
 }

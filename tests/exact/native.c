@@ -31,7 +31,7 @@ static const char *check_frames(const struct space *s, const struct native_stack
 		if (i && !f[-1].signal && f->sp != f[-1].cfa)
 			return "frames that do not join";
 	}
-	return st->cut;
+	return NULL;
 }
 
 /* Each of the state's Python frames once, in order; another state may be of the same thread. */
@@ -79,11 +79,14 @@ const char *native_check(struct python *py, const struct space *s, const struct 
 	 * stores that enter a loop: then it is said, and nothing is misplaced.
 	 */
 	const struct native_stack *st = &ret->native;
-	if (ret->mismatch || (st->cut && st->n == 1)) {
+	bool cut = st->cut && !tally->may_be_cut;
+	if (ret->mismatch || (cut && st->n == 1)) {
 		tally->marked++;
 		return NULL;
 	}
 	const char *wrong = check_frames(s, st);
+	if (!wrong && cut)
+		wrong = st->cut;
 	if (!wrong)
 		wrong = check_places(ret, t);
 	if (!wrong)

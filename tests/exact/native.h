@@ -7,6 +7,7 @@
 struct native_tally {
 	unsigned long stacks, frames, loops, entering; /* loops without a frame */
 	unsigned long marked;			       /* said themselves that they are not whole */
+	bool may_be_cut;			       /* then that is not counted */
 };
 
 /*

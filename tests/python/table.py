@@ -72,6 +72,8 @@ def older(tool):
 REASONS = {
     "interpreters": [(lambda t: t.version < (3, 10), "nothing in this version's memory tells which "
                       "interpreter's frames called which: each has a stack of its own")],
+    "native": [(lambda t: t.build == "musl", "Debian's musl was made without unwind tables: the C "
+                "stack of a thread in a call of it ends there, and says so")],
     "columns": [(older, "this version's line tables have no columns")],
 }
 

@@ -223,6 +223,23 @@ Test(python_locks, a_lock_that_is_free_has_no_holder)
 	}
 }
 
+Test(python_locks, a_lock_that_musl_says_is_waited_for_is_not_free)
+{
+	static const uint32_t marked[] = { 1u << 31, UINT32_MAX };
+	for_each_recording(i)
+	{
+		find();
+		uint32_t header = py->rt.off.object.var_size;
+		uint64_t rlock = wait_of("third", 0)->lock, word = 0;
+		cr_assert_null(mem_ptr(&rec.mem, rlock + header, &word));
+		for (size_t k = 0; k < 2 && word > 4096; k++) { /* not a mutex */
+			poke(word, &marked[k], sizeof(marked[k]));
+			find();
+			cr_expect_eq(wait_of("third", 0)->nholders, 1, "0x%x", marked[k]);
+		}
+	}
+}
+
 Test(python_locks, who_waits_to_be_notified_holds_nothing)
 {
 	for_each_recording(i)
