@@ -12,10 +12,12 @@
 #include <elf.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "qxfer/documents.h"
+#include "qxfer/libraries.h"
 
 #define PHDRS_MAX      4096u
 #define DYNAMIC_MAX    4096u
@@ -171,13 +173,13 @@ struct phdrs {
 	uint64_t addr, size, n;
 };
 
-static struct err *find_phdrs(const struct qxfer_ctx *ctx, struct phdrs *ret)
+static struct err *find_phdrs(struct target *t, struct phdrs *ret)
 {
 	_cleanup_buf_ struct buf auxv = { 0 };
 	struct phdrs found = { 0 };
 	uint64_t pair[2];
 
-	struct err *err = ctx->target->ops->auxv(ctx->target, &auxv);
+	struct err *err = t->ops->auxv(t, &auxv);
 	if (err)
 		return err;
 	if (auxv.failed)
@@ -217,32 +219,39 @@ static struct err *find_dynamic(struct mem *m, const struct phdrs *p, uint64_t *
 	return NULL;
 }
 
-/*
- * What ld.so left in DT_DEBUG; 0: it has not run yet.  Without the entry gdb
- * must get an error, as from gdbserver: it then looks for the list by itself,
- * and finds one where ld.so was run as a command (gdb.server/solib-list.exp).
- */
-static struct err *find_r_debug(const struct qxfer_ctx *ctx, uint64_t *ret)
+struct err *libraries_debug_slot(struct target *t, uint64_t *ret)
 {
-	struct mem *m = &ctx->target->mem;
 	struct phdrs phdrs;
 	uint64_t dynamic = 0;
 	Elf64_Dyn entry;
 
-	struct err *err = find_phdrs(ctx, &phdrs);
+	struct err *err = find_phdrs(t, &phdrs);
 	if (!err && phdrs.addr)
-		err = find_dynamic(m, &phdrs, &dynamic);
+		err = find_dynamic(&t->mem, &phdrs, &dynamic);
 	for (unsigned int i = 0; !err && dynamic && i < DYNAMIC_MAX; i++) {
-		err = mem_read(m, dynamic + i * sizeof(entry), &entry, sizeof(entry));
+		uint64_t at = dynamic + i * sizeof(entry);
+		err = mem_read(&t->mem, at, &entry, sizeof(entry));
 		if (err || entry.d_tag == DT_NULL)
 			break;
 		if (entry.d_tag == DT_DEBUG) {
-			*ret = entry.d_un.d_ptr;
+			*ret = at + offsetof(Elf64_Dyn, d_un);
 			return NULL;
 		}
 	}
 	return err ? err
 		   : err_new(ERR_NOT_FOUND, "the program has no DT_DEBUG: it is statically linked");
+}
+
+/*
+ * What ld.so left in DT_DEBUG; 0: it has not run yet.  Without the entry gdb
+ * must get an error, as from gdbserver: it then looks for the list by itself,
+ * and finds one where ld.so was run as a command (gdb.server/solib-list.exp).
+ */
+static struct err *find_r_debug(struct target *t, uint64_t *ret)
+{
+	uint64_t slot;
+	struct err *err = libraries_debug_slot(t, &slot);
+	return err ? err : mem_ptr(&t->mem, slot, ret);
 }
 
 /* gdb's "lmid=HEX;start=HEX;prev=HEX": only what is new. Other keys may come. */
@@ -278,7 +287,7 @@ static struct err *put_all(const struct qxfer_ctx *ctx, struct walk *w)
 	struct r_debug_part d = { 0 };
 	uint64_t r_debug;
 
-	struct err *err = find_r_debug(ctx, &r_debug);
+	struct err *err = find_r_debug(ctx->target, &r_debug);
 	if (!err && r_debug)
 		err = read_r_debug(w->mem, r_debug, &d);
 	if (err)
@@ -300,7 +309,7 @@ static struct err *put_part(const struct qxfer_ctx *ctx, struct walk *w, const s
 {
 	w->lmid = part->lmid;
 	if (!w->lmid) {
-		struct err *err = find_r_debug(ctx, &w->lmid);
+		struct err *err = find_r_debug(ctx->target, &w->lmid);
 		if (err)
 			return err;
 	}

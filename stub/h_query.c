@@ -52,11 +52,21 @@ static bool session_meets(const struct session *s, unsigned int needs)
 	       (!(needs & NEED_POINT) || t->point);
 }
 
+/*
+ * lldb (21 and later) reads gdb's form of x, with a b before the bytes, if it is told of
+ * binary-upload, and else asks which form it is, as all do: and gets its own.
+ */
+static bool is_kept_from_lldb(const struct rsp_cmd *row)
+{
+	return row->handler == h_read_binary;
+}
+
 static void announce_rows(const struct session *s, struct buf *out)
 {
 	for (size_t i = 0; i < handlers_count; i++)
 		if (handlers[i].feature && session_meets(s, handlers[i].needs) &&
-		    !packet_disabled(s->options, handlers[i].name))
+		    !packet_disabled(s->options, handlers[i].name) &&
+		    !(s->peer.lldb && is_kept_from_lldb(&handlers[i])))
 			buf_printf(out, ";%s", handlers[i].feature);
 }
 
@@ -74,6 +84,8 @@ HANDLER(h_supported)
 	qxfer_announce(&ctx, out);
 	if (s->peer.error_message)
 		buf_puts(out, ";error-message+");
+	if (s->peer.lldb)
+		buf_puts(out, ";native-signals+");
 	return NULL;
 }
 
@@ -119,7 +131,8 @@ HANDLER(h_symbol)
 }
 
 /* ":3;14;..." in the protocol's numbers, to a bit per Linux signal. */
-static struct err *parse_signals(struct rsp_cursor *args, uint8_t ret[SIGNAL_BYTES])
+static struct err *parse_signals(const struct session *s, struct rsp_cursor *args,
+				 uint8_t ret[SIGNAL_BYTES])
 {
 	uint8_t bits[SIGNAL_BYTES] = { 0 };
 	struct rsp_cursor one;
@@ -135,7 +148,8 @@ static struct err *parse_signals(struct rsp_cursor *args, uint8_t ret[SIGNAL_BYT
 		 * The client lists every number it knows, and Linux lacks some.  Of
 		 * two for one signal (POLL and IO) the one that we report counts.
 		 */
-		if (rsp_signal_to_linux(number, &signo) && rsp_signal_from_linux(signo) == number)
+		if (session_signal_from_wire(s, number, &signo) &&
+		    session_signal_to_wire(s, signo) == number)
 			bits[signo / 8] |= (uint8_t)(1u << signo % 8);
 	}
 	memcpy(ret, bits, sizeof(bits));
@@ -145,7 +159,7 @@ static struct err *parse_signals(struct rsp_cursor *args, uint8_t ret[SIGNAL_BYT
 HANDLER(h_pass_signals)
 {
 	struct session *s = session;
-	struct err *err = parse_signals(args, s->pass_signals);
+	struct err *err = parse_signals(s, args, s->pass_signals);
 	if (!err)
 		buf_puts(out, "OK");
 	return err;
@@ -154,7 +168,7 @@ HANDLER(h_pass_signals)
 HANDLER(h_program_signals)
 {
 	struct session *s = session;
-	struct err *err = parse_signals(args, s->program_signals);
+	struct err *err = parse_signals(s, args, s->program_signals);
 	if (err)
 		return err;
 	s->program_signals_set = true;

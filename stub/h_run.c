@@ -72,7 +72,7 @@ static bool may_deliver(const struct session *s, int signo)
 
 static struct err *convert_signal(const struct session *s, unsigned int number, int *ret)
 {
-	if (!rsp_signal_to_linux(number, ret))
+	if (!session_signal_from_wire(s, number, ret))
 		return err_new(ERR_PROTO, "no signal %u on this system", number);
 	if (!may_deliver(s, *ret))
 		return err_new(ERR_STATE, "the stub is read-only");

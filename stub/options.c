@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION "0.1.0"
-
 enum arg { ARG_NONE, ARG_VALUE, ARG_OPTIONAL };
 
 struct reader {
@@ -209,7 +207,7 @@ void options_usage(FILE *out)
 
 void options_version(FILE *out)
 {
-	fputs("archerfish " VERSION "\n", out);
+	fputs("archerfish " OPTIONS_VERSION "\n", out);
 }
 
 static const struct option_row *find(const char *word, const char **value)

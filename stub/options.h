@@ -10,6 +10,8 @@
 #include "stub/target/live.h"
 #include "stub/target/look.h"
 
+#define OPTIONS_VERSION "0.1.0"
+
 enum mode { MODE_LAUNCH, MODE_ATTACH, MODE_STACKS, MODE_HELP, MODE_VERSION };
 
 struct options {

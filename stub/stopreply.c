@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <string.h>
 
-#include "rsp/signals.h"
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
 
@@ -55,7 +54,9 @@ static void put_reason(struct session *s, struct buf *out)
 		put_watch(ev, out);
 		break;
 	case STOP_EXEC:
-		if (s->peer.exec_events)
+		if (s->peer.lldb)
+			buf_puts(out, "reason:exec;");
+		else if (s->peer.exec_events)
 			put_exec(s, out);
 		break;
 	default:
@@ -63,7 +64,7 @@ static void put_reason(struct session *s, struct buf *out)
 	}
 }
 
-static void put_expedited(struct session *s, struct buf *out)
+static void put_expedited(struct session *s, pid_t tid, struct buf *out)
 {
 	const struct arch *a = s->target->arch;
 
@@ -71,7 +72,7 @@ static void put_expedited(struct session *s, struct buf *out)
 		uint8_t value[REG_MAX];
 		if (!a->regs[i].expedite)
 			continue;
-		struct err *err = target_reg_get(s->target, s->stop.tid, i, value);
+		struct err *err = target_reg_get(s->target, tid, i, value);
 		/* gdb gives up on a stop without a pc; what `g' says later counts. */
 		if (err && s->target->look && i == a->pc) {
 			memset(value, 0, sizeof(value));
@@ -87,34 +88,91 @@ static void put_expedited(struct session *s, struct buf *out)
 	}
 }
 
-static void put_thread(struct session *s, struct buf *out)
+static void put_thread(struct session *s, pid_t tid, struct buf *out)
 {
 	struct thread_info info;
 
-	if (!s->stop.tid || packet_disabled(s->options, "Tthread"))
+	if (!tid || packet_disabled(s->options, "Tthread"))
 		return;
 	buf_puts(out, "thread:");
-	rsp_thread_id_write(out, s->peer.multiprocess, s->target->pid, s->stop.tid);
+	rsp_thread_id_write(out, s->peer.multiprocess, s->target->pid, tid);
 	buf_puts(out, ";");
 	if (!s->target->ops->thread_info)
 		return;
-	struct err *err = s->target->ops->thread_info(s->target, s->stop.tid, &info);
-	if (err)
+	struct err *err = s->target->ops->thread_info(s->target, tid, &info);
+	if (err) {
 		err_drop(err); /* it is ending */
-	else if (info.core >= 0)
+		return;
+	}
+	if (info.core >= 0)
 		buf_printf(out, "core:%x;", (unsigned int)info.core);
+	if (s->peer.lldb && info.name[0]) {
+		buf_puts(out, "hexname:"); /* a name may have any bytes in it */
+		buf_put_hex(out, info.name, strnlen(info.name, sizeof(info.name)));
+		buf_puts(out, ";");
+	}
+}
+
+struct listing {
+	struct session *s;
+	struct buf *ids, *pcs;
+};
+
+static bool list_thread(pid_t tid, void *arg)
+{
+	struct listing *l = arg;
+	struct session *s = l->s;
+	uint64_t pc = 0;
+
+	struct err *err = target_reg_uint(s->target, tid, s->target->arch->pc, &pc);
+	err_drop(err); /* a thread that is ending is nowhere */
+	buf_puts(l->ids, l->ids->len ? "," : "threads:");
+	rsp_thread_id_write(l->ids, s->peer.multiprocess, s->target->pid, tid);
+	buf_printf(l->pcs, "%s%llx", l->pcs->len ? "," : "thread-pcs:", (unsigned long long)pc);
+	return true;
+}
+
+/* All or none of them: what does not fit lldb asks for. */
+static void put_all_threads(struct session *s, struct buf *out)
+{
+	_cleanup_buf_ struct buf ids = { 0 }, pcs = { 0 };
+	struct listing l = { .s = s, .ids = &ids, .pcs = &pcs };
+
+	struct err *err = s->target->ops->threads(s->target, list_thread, &l);
+	bool fits = !err && !ids.failed && !pcs.failed &&
+		    out->len + ids.len + pcs.len + 2 <= RSP_PACKET_MAX;
+	err_drop(err);
+	if (!fits || !ids.len)
+		return;
+	buf_put(out, ids.data, ids.len);
+	buf_puts(out, ";");
+	buf_put(out, pcs.data, pcs.len);
+	buf_puts(out, ";");
 }
 
 static void put_stop(struct session *s, struct buf *out)
 {
 	if (packet_disabled(s->options, "T")) {
-		buf_printf(out, "S%02x", rsp_signal_from_linux(s->stop.signo));
+		buf_printf(out, "S%02x", session_signal_to_wire(s, s->stop.signo));
 		return;
 	}
-	buf_printf(out, "T%02x", rsp_signal_from_linux(s->stop.signo));
+	buf_printf(out, "T%02x", session_signal_to_wire(s, s->stop.signo));
 	put_reason(s, out);
-	put_expedited(s, out);
-	put_thread(s, out);
+	put_expedited(s, s->stop.tid, out);
+	put_thread(s, s->stop.tid, out);
+	if (s->list_threads)
+		put_all_threads(s, out);
+}
+
+void stop_reply_thread(struct session *s, pid_t tid, struct buf *out)
+{
+	bool stopped = tid == s->stop.tid;
+
+	buf_printf(out, "T%02x", stopped ? session_signal_to_wire(s, s->stop.signo) : 0u);
+	if (stopped)
+		put_reason(s, out);
+	put_expedited(s, tid, out);
+	put_thread(s, tid, out);
 }
 
 void stop_reply(struct session *s, struct buf *out)
@@ -125,7 +183,7 @@ void stop_reply(struct session *s, struct buf *out)
 		put_process(s, out);
 		break;
 	case STOP_KILLED:
-		buf_printf(out, "X%02x", rsp_signal_from_linux(s->stop.signo));
+		buf_printf(out, "X%02x", session_signal_to_wire(s, s->stop.signo));
 		put_process(s, out);
 		break;
 	case STOP_NO_RESUMED:

@@ -7,6 +7,9 @@
 /* Appends the reply that tells of s->stop (GDB manual, "Stop Reply Packets"). */
 void stop_reply(struct session *s, struct buf *out);
 
+/* Appends what there is to say of @tid at this stop, as if it alone had stopped. */
+void stop_reply_thread(struct session *s, pid_t tid, struct buf *out);
+
 /* Tells the user on stderr of an exit, as gdbserver does. */
 void stop_announce(const struct stop_event *ev);
 

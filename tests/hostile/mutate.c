@@ -59,7 +59,9 @@ static const struct {
 	S("Z0,1000,1;cmds:0,X3,220127"), S("z0,1000,1"), S("z2,1008,8"), S("QNonStop:1"), S("QThreadEvents:1"),
 	S("QCatchSyscalls:1;3;4"), S("qGetTLSAddr:1a2b,0,1000"), S("jThreadsInfo"), S("qMemoryRegionInfo:1000"),
 	S("qThreadStopInfo1a2b"), S("QThreadSuffixSupported"), S("qHostInfo"), S("_M1000,rwx"),
-	S("MultiMemRead:ranges:1000,4,2000,4;"), S("QTDP:1:1000:E:0:0-"), S("b"), S("bs"), S(""),
+	S("MultiMemRead:ranges:1000,4,2000,4;"), S("QListThreadsInStopReply"),
+	S("QEnableErrorStrings"), S("qProcessInfo"), S("qEcho:1"), S("qShlibInfoAddr"), S("jSignalsInfo"),
+	S("qGDBServerVersion"), S("qWatchpointSupportInfo:"), S("qThreadStopInfop1a2b.1a2c"), S("QTDP:1:1000:E:0:0-"), S("b"), S("bs"), S(""),
 };
 /* clang-format on */
 #define NSEEDS (sizeof(seeds) / sizeof(seeds[0]))

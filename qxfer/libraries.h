@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* What the list of shared libraries hangs on, for who looks for it by itself. */
+#ifndef QXFER_LIBRARIES_H
+#define QXFER_LIBRARIES_H
+
+#include "stub/target/target.h"
+
+/*
+ * The address of the word of the program's DT_DEBUG entry in which ld.so leaves the
+ * address of its struct r_debug (<link.h>).  ERR_NOT_FOUND: the program is statically
+ * linked, without one.
+ */
+struct err *libraries_debug_slot(struct target *t, uint64_t *ret) MUST_CHECK;
+
+#endif
