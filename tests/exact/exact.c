@@ -8,6 +8,7 @@
  * the C stacks may be cut, as where a C library was built without unwind tables.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -370,6 +371,24 @@ static void report(const struct tally *t, bool stopped)
 		       t->stacks - t->marked, t->marked, t->marked_right);
 }
 
+static double now(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/*
+ * Whenever it wants to, it runs: so a look falls anywhere, not only where the scheduler
+ * would take its turn, and takes a millisecond however busy the machine is.  Whoever may
+ * not do so (no CAP_SYS_NICE) looks as often, in more time.
+ */
+static void go_first(void)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+	(void)sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
+}
+
 static int look_often(const struct subject *s, unsigned long n)
 {
 	struct tally tally = { .pid = s->stopped ? s->stopped->pid : 0,
@@ -378,12 +397,15 @@ static int look_often(const struct subject *s, unsigned long n)
 	unsigned int seed = (unsigned int)time(NULL);
 	struct err *err = python_create(&py);
 	bool going = !err;
+	double start = now();
 	printf("seed %u\n", seed);
+	go_first();
 	while (going && tally.stops < n) {
 		wait_a_little(&seed);
 		going = look_once(s, py, &tally);
 	}
 	report(&tally, s->stopped != NULL);
+	printf("%.0f a second\n", (double)tally.stops / (now() - start));
 	python_destroy(py);
 	/* What is not whole says so, and is rare. */
 	bool rare = tally.native.marked * 20 <= tally.native.stacks;
