@@ -6,6 +6,8 @@
  * that has the Python frame it stopped in, and a StackState: where its C stack was, and
  * what was copied away of that.  Neither is at a place that stays, so both are known
  * by what they look like.  The evaluation loop's own frames lie in the C stack.
+ *
+ * greenlet 0.4 to 1.1, src/greenlet/greenlet.h: all of it is in the PyGreenlet.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,8 +16,12 @@
 #include "qxfer/python/gc.h"
 
 #define PIMPL	   32u /* struct _greenlet: head, weakreflist, dict, pimpl */
+#define PIMPL_SIZE 40  /* bytes of all that; to 1.1 it is more than a hundred */
+#define PLAIN	   16u /* to 1.1: where its StackState begins */
+#define PLAIN_TOP  7u  /* and its words up to top_frame */
 #define WORDS	   16u /* of the C++ object, whose frame is at 96 to 112 */
 #define STACK_SIZE (64ull << 20)
+#define BASES_MAX  64u
 
 enum { START, STOP, COPY, SAVED, STATE_WORDS }; /* class StackState */
 
@@ -31,7 +37,10 @@ static uint64_t where(const struct frozen *g, uint64_t addr)
 							: addr;
 }
 
-/* ---- the C++ object ---- */
+/* ---- what it keeps ---- */
+
+/* How a type keeps it. */
+enum { NO_GREENLET, BY_IMPL, BY_ITSELF };
 
 static bool is_frame(struct task_reader *r, uint64_t addr)
 {
@@ -46,13 +55,27 @@ static bool is_frame(struct task_reader *r, uint64_t addr)
 	return !err && strcmp(t->tp_name, "frame") == 0;
 }
 
+/* That of a thread's first greenlet has no end. */
 static bool is_state(const uint64_t *w)
 {
-	return w[START] > 4096 && w[STOP] > w[START] && w[STOP] - w[START] < STACK_SIZE &&
-	       w[COPY] > 4096 && w[SAVED] && w[SAVED] <= w[STOP] - w[START];
+	uint64_t most = w[STOP] == UINT64_MAX ? STACK_SIZE : w[STOP] - w[START];
+	return w[START] > 4096 && w[STOP] > w[START] && most <= STACK_SIZE && w[COPY] > 4096 &&
+	       w[SAVED] && w[SAVED] <= most;
 }
 
-static struct err *read_frozen(struct task_reader *r, uint64_t greenlet, struct frozen *ret)
+static struct err *read_plain(struct task_reader *r, uint64_t greenlet, struct frozen *ret)
+{
+	uint64_t w[PLAIN_TOP + 1];
+	struct err *err = mem_read(r->w->mem, greenlet + PLAIN, w, sizeof(w));
+	*ret = (struct frozen){ 0 };
+	if (err || !is_frame(r, w[PLAIN_TOP]))
+		return err;
+	ret->frame = w[PLAIN_TOP];
+	memcpy(ret->state, w, sizeof(ret->state));
+	return NULL;
+}
+
+static struct err *read_impl(struct task_reader *r, uint64_t greenlet, struct frozen *ret)
 {
 	uint64_t pimpl, w[WORDS] = { 0 };
 	*ret = (struct frozen){ 0 };
@@ -118,27 +141,40 @@ static struct err *read_frames(struct task_reader *r, struct py_greenlet *g,
 	return err;
 }
 
+static bool lies_in(const struct map *m, uint64_t addr)
+{
+	return addr >= m->start && addr < m->end;
+}
+
 /* The thread in whose C stack it was; 0: unknown. */
 static pid_t find_thread(struct task_reader *r, const struct frozen *frozen)
 {
 	const struct space *s = r->w->space;
 	const struct map *m = maps_find(s->maps, frozen->state[STOP] - 1);
+	if (!m) /* a thread's first greenlet has the whole stack */
+		m = maps_find(s->maps, frozen->state[START]);
 	const struct py_snapshot *snap = r->t->snap;
+	struct space_regs regs;
 	for (size_t i = 0; m && i < s->nthreads; i++)
-		if (s->threads[i].tp >= m->start && s->threads[i].tp < m->end)
+		if (lies_in(m, s->threads[i].tp))
 			return s->threads[i].tid;
 	for (size_t i = 0; m && i < snap->nthreads; i++)
-		if (snap->threads[i].c_stack >= m->start && snap->threads[i].c_stack < m->end)
+		if (lies_in(m, snap->threads[i].c_stack))
 			return snap->threads[i].tid;
+	for (size_t i = 0; m && s->dwarf_regs && i < s->nthreads; i++)
+		if (s->dwarf_regs(s->ctx, s->threads[i].tid, &regs) &&
+		    regs.known & 1u << SPACE_REG_SP && lies_in(m, regs.value[SPACE_REG_SP]))
+			return s->threads[i].tid;
 	return 0;
 }
 
-static struct err *add_greenlet(struct task_reader *r, uint64_t addr)
+static struct err *add_greenlet(struct task_reader *r, uint64_t addr, size_t how)
 {
 	struct py_tasks *t = r->t;
 	struct frozen frozen;
 	task_allow(r);
-	struct err *err = read_frozen(r, addr, &frozen);
+	struct err *err =
+		how == BY_IMPL ? read_impl(r, addr, &frozen) : read_plain(r, addr, &frozen);
 	if (err || !frozen.frame)
 		return err;
 	if (t->ngreenlets >= PY_TASKS_MAX)
@@ -163,33 +199,42 @@ static struct err *add_greenlet(struct task_reader *r, uint64_t addr)
 
 /* ---- all of them ---- */
 
-/* Whether a type is a greenlet's, by its address: there are many objects of few types. */
-static struct err *is_greenlet(struct task_reader *r, struct task_map *types, uint64_t type,
-			       bool *ret)
+/* How the class greenlet itself keeps it, of which @t is or is derived. */
+static size_t kept_how(struct task_reader *r, const struct py_type *t)
+{
+	for (unsigned int i = 0; i < BASES_MAX; i++) {
+		if (strcmp(t->tp_name, "greenlet.greenlet") == 0)
+			return t->basicsize <= PIMPL_SIZE ? BY_IMPL : BY_ITSELF;
+		if (!t->base)
+			break;
+		struct err *err = val_type(&r->v, t->base, &t);
+		err_drop(err);
+		if (err)
+			break;
+	}
+	return NO_GREENLET;
+}
+
+/* The same by the type's address: there are many objects of few types. */
+static struct err *look_up(struct task_reader *r, struct task_map *types, uint64_t type,
+			   size_t *ret)
 {
 	const struct py_type *t;
-	size_t is = 0;
-	*ret = false;
-	if (!type || type % 8)
+	*ret = NO_GREENLET;
+	if (!type || type % 8 || task_map_find(types, type, ret))
 		return NULL;
-	if (!task_map_find(types, type, &is)) {
-		task_allow(r);
-		struct err *err = val_type(&r->v, type, &t);
-		is = !err && task_type_is(r, t, "greenlet.greenlet");
-		err_drop(err);
-		err = task_map_add(types, type, is);
-		if (err)
-			return err;
-	}
-	*ret = is != 0;
-	return NULL;
+	task_allow(r);
+	struct err *err = val_type(&r->v, type, &t);
+	*ret = err ? NO_GREENLET : kept_how(r, t);
+	err_drop(err);
+	return task_map_add(types, type, *ret);
 }
 
 static struct err *visit(struct task_reader *r, uint64_t object, uint64_t type, void *arg)
 {
-	bool is;
-	struct err *err = is_greenlet(r, arg, type, &is);
-	return err || !is ? err : add_greenlet(r, object);
+	size_t how;
+	struct err *err = look_up(r, arg, type, &how);
+	return err || how == NO_GREENLET ? err : add_greenlet(r, object, how);
 }
 
 static int compare(const void *x, const void *y)

@@ -29,7 +29,7 @@ def through_c():
 
 def account(one):
     frames = traceback.extract_stack(one.gr_frame)
-    return {"address": hex(id(one)),
+    return {"address": hex(id(one)), "main": one is not kept[-1],
             "frames": [[f.filename, f.lineno, f.name] for f in reversed(frames)]}
 
 

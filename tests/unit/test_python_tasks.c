@@ -274,3 +274,28 @@ Test(python_tasks, any_piece_of_memory_may_be_missing, .timeout = 120)
 		}
 	}
 }
+
+/* tests/mem/greenlets.py with greenlet 1.1, which keeps everything in the PyGreenlet. */
+Test(python_tasks, greenlets_of_old_have_stacks)
+{
+	static const struct {
+		const char *type;
+		size_t nframes;
+		int32_t line; /* of the outermost */
+	} expected[] = { { "greenlet", 1, 40 }, { "Worker", 3, 37 }, { "greenlet", 4, 27 } };
+	open_recording("tests/mem/greenlets/3.8.18-greenlet-1.1.mem");
+	look();
+	cr_assert_eq(tasks.ngreenlets, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct py_greenlet *g = NULL;
+		for (size_t k = 0; k < 3 && !g; k++)
+			if (tasks.greenlets[k].nframes == expected[i].nframes)
+				g = &tasks.greenlets[k];
+		cr_assert(g);
+		cr_expect_null(g->corrupt);
+		cr_expect_str_eq(g->type, expected[i].type);
+		cr_expect_eq(tasks.frames[g->first_frame + g->nframes - 1].pos.line,
+			     expected[i].line);
+	}
+	close_recording();
+}
