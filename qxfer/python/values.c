@@ -21,7 +21,7 @@ struct err *py_values_begin(struct mem *m, uint64_t runtime, const struct py_off
 {
 	static const struct py_limits none;
 	const struct py_limits *l = limits ? limits : &none;
-	*ret = (struct py_values){ .mem = m, .off = off };
+	*ret = (struct py_values){ .mem = m, .off = off, .runtime = runtime };
 	ret->limits = (struct py_limits){
 		.depth = l->depth ? l->depth : DEPTH_DEFAULT,
 		.items = l->items ? l->items : ITEMS_DEFAULT,

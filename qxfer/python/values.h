@@ -8,7 +8,9 @@
  * Code of the inferior is never run: where a class has a __repr__ of its own, and
  * for plain instances, the attributes are shown: <Point(x=1, y=2) at 0x7f..>.
  * What cannot be shown is <Type at 0x7f..>, what cannot be read <corrupt: why>,
- * what is left out is "...".
+ * what is left out is "...".  A type whose name is not in memory, as in a core without
+ * its file, is called as its module calls it; "?" stands behind what may not be its own
+ * name, and for one that is not known at all.
  *
  * The text is UTF-8 as text.h makes it.
  */
@@ -31,15 +33,18 @@ struct py_limits {
 #define PY_VALUE_NEST 64u /* the deepest depth that can be asked for */
 
 struct py_type;
+struct val_names;
 
 struct py_values {
 	struct mem *mem;	      /* borrowed */
 	const struct py_offsets *off; /* borrowed */
+	uint64_t runtime;
 	struct py_layout lay;
 	struct py_limits limits;
 	struct arena arena;
 	struct py_type **types; /* open addressing, by address; a power of two */
 	size_t ntypes, types_cap;
+	struct val_names *names; /* of types, once one can't be read */
 
 	uint64_t text; /* bytes that locals.c made of values so far */
 

@@ -85,11 +85,31 @@ static struct err *put_def_name(struct py_values *v, uint64_t def)
 	return err ? err : py_text_cstr(v->mem, name, NAME_MAX_BYTES, v->out);
 }
 
+/*
+ * A name that is not in memory, of a function in a module: by what it is called there.
+ */
+static struct err *put_key_of(struct py_values *v, uint64_t module, uint64_t addr)
+{
+	uint64_t dict, key, value;
+	struct val_dict d;
+	struct err *err = val_word(v, module, v->lay.module.dict, &dict);
+	if (!err)
+		err = val_dict_open(v, dict, &d);
+	while (!err) {
+		err = val_dict_next(v, &d, &key, &value);
+		if (!err && !key)
+			err = err_new(ERR_NOT_FOUND, "no name");
+		if (!err && value == addr && val_is(v, key, "str"))
+			return val_put_str(v, key);
+	}
+	return err;
+}
+
 struct err *val_show_builtin(struct py_values *v, uint64_t addr, const struct py_type *t)
 {
 	uint64_t def, self;
 	const struct py_type *self_type;
-	(void)t;
+	size_t start = v->out->len;
 	struct err *err = val_word(v, addr, v->lay.builtin.def, &def);
 	if (!err)
 		err = val_word(v, addr, v->lay.builtin.self, &self);
@@ -98,7 +118,17 @@ struct err *val_show_builtin(struct py_values *v, uint64_t addr, const struct py
 	bool bound = self && !val_is(v, self, "module");
 	buf_puts(v->out, bound ? "<built-in method " : "<built-in function ");
 	err = put_def_name(v, def);
-	if (!err && bound)
+	if (err) {
+		err_drop(err);
+		err = bound || !self ? err_new(ERR_NOT_FOUND, "no name")
+				     : put_key_of(v, self, addr);
+	}
+	if (err) {
+		err_drop(err);
+		v->out->len = start;
+		return val_put_opaque(v, addr, t);
+	}
+	if (bound)
 		err = val_type_of(v, self, &self_type);
 	if (err)
 		return err;

@@ -10,9 +10,8 @@
 
 #include "qxfer/python/text.h"
 
-#define MRO_MAX	   200u
-#define SLOTS_MAX  1000u
-#define NAME_BYTES 256u
+#define MRO_MAX	  200u
+#define SLOTS_MAX 1000u
 
 /* PyMemberDef { name 0, type 8, offset 16, ... } */
 #define MEMBER_SIZE 40u
@@ -23,7 +22,8 @@
 
 struct slots {
 	uint64_t mro, ntypes, type_i;
-	uint64_t members, n, i; /* of the current type */
+	const struct py_type *type; /* the current one, lent */
+	uint64_t members, n, i;
 };
 
 static struct err *slots_open(struct py_values *v, const struct py_type *t, struct slots *s)
@@ -43,6 +43,7 @@ static struct err *next_type(struct py_values *v, struct slots *s)
 	if (err)
 		return err;
 	bool declared = t->flags & TYPE_HEAP && !(t->flags & TYPE_IMMUTABLE) && t->members;
+	s->type = t;
 	s->members = t->members;
 	s->n = declared && t->nmembers > 0 ? (uint64_t)t->nmembers : 0;
 	s->i = 0;
@@ -235,10 +236,16 @@ static struct err *put_slots(struct py_values *v, uint64_t addr, const struct py
 			continue; /* never set, or deleted */
 		if (!begin_attr(v, n))
 			return NULL;
-		err = py_text_cstr(v->mem, name, NAME_BYTES, v->out);
+		size_t start = v->out->len;
+		err = val_put_member_name(v, s.type, s.members + MEMBER_SIZE * (s.i - 1));
+		if (err) {
+			v->out->len = start;
+			buf_puts(v->out, "?");
+			err_drop(err);
+			err = NULL;
+		}
 		buf_puts(v->out, "=");
-		if (!err)
-			val_put(v, value);
+		val_put(v, value);
 	}
 	return err;
 }

@@ -97,6 +97,17 @@ struct err *val_own_attr(struct py_values *v, uint64_t type, const char *name,
 struct err *val_put_type_name(struct py_values *v, const struct py_type *t) MUST_CHECK;
 struct err *val_put_qualname(struct py_values *v, const struct py_type *t) MUST_CHECK;
 
+/* ---- values_names.c ---- */
+
+/*
+ * What is to be taken for the tp_name of a type where that cannot be read; lent until
+ * py_values_end().
+ */
+const char *val_name_otherwise(struct py_values *v, const struct py_type *t);
+/* The name of the member of @t whose PyMemberDef is at @def. */
+struct err *val_put_member_name(struct py_values *v, const struct py_type *t,
+				uint64_t def) MUST_CHECK;
+
 /* ---- values_dict.c ---- */
 
 struct val_dict {

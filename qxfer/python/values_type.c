@@ -49,13 +49,13 @@ static struct err *read_name(struct py_values *v, uint64_t name, struct py_type 
 {
 	_cleanup_buf_ struct buf b = { 0 };
 	struct err *err = py_text_cstr(v->mem, name, NAME_MAX_BYTES, &b);
-	if (err)
-		return err;
-	char *text = arena_strdup(&v->arena, b.data, b.len);
+	const char *text = err ? val_name_otherwise(v, t) : arena_strdup(&v->arena, b.data, b.len);
+	size_t len = err ? strlen(text) : b.len;
+	err_drop(err);
 	if (!text || b.failed)
 		return &err_nomem;
 	/* One that is too long ends in dots of ours. */
-	char *dot = memrchr(text, '.', b.len <= NAME_MAX_BYTES ? b.len : b.len - 3);
+	const char *dot = memrchr(text, '.', len <= NAME_MAX_BYTES ? len : len - 3);
 	t->tp_name = text;
 	t->name = dot ? dot + 1 : text;
 	return NULL;

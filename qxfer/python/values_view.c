@@ -12,10 +12,9 @@
 
 #include "qxfer/python/text.h"
 
-#define NAME_MAX_BYTES 256u
-#define PATTERN_CHARS  200u
-#define MATCH_CHARS    50u
-#define MATCH_READ     4096u /* characters; a quote that stands later would change the rest */
+#define PATTERN_CHARS 200u
+#define MATCH_CHARS   50u
+#define MATCH_READ    4096u /* characters; a quote that stands later would change the rest */
 
 /* ---- dict_keys([...]): { head, dict 0 } ---- */
 
@@ -310,7 +309,7 @@ static struct err *put_member_name(struct py_values *v, const struct py_type *t,
 		    def[2] < 1u << 16;
 	if (!good)
 		return err_new(ERR_BAD_DATA, "no struct sequence");
-	return py_text_cstr(v->mem, def[0], NAME_MAX_BYTES, v->out);
+	return val_put_member_name(v, t, t->members + MEMBER_SIZE * i);
 }
 
 struct err *val_show_struct_sequence(struct py_values *v, uint64_t addr, const struct py_type *t)

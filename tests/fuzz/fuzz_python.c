@@ -175,7 +175,8 @@ ASK(ask_tasks_text, python_tasks_text(q->py, q->space, 0, q->out))
  * frame may have many variables, and what is told of locks and tasks is found by
  * looking through many objects.
  */
-#define BASE 4000u
+#define BASE  4000u
+#define NAMES 40000u /* to look for names of types, once for all variables */
 enum { STACKS = 100, RAISED = 2000, VALUES = 5000, SEARCH = 50000 };
 
 static const struct ask {
@@ -194,7 +195,8 @@ static void judge(const struct ask *a, const struct question *q)
 	const struct py_snapshot *snap = &q->py->snap;
 	size_t tries = q->space->tries ? q->space->tries : 1;
 	size_t things = snap->ninterps + snap->nthreads + snap->nframes;
-	size_t most = (BASE + a->each * things) * tries;
+	size_t base = a->each >= VALUES ? BASE + NAMES : BASE;
+	size_t most = (base + a->each * things) * tries;
 	if (corpus.reads <= most)
 		return;
 	fprintf(stderr, "question %zu: %zu reads for %zu interpreters, threads and frames\n",

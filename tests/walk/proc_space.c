@@ -16,9 +16,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* How much of @len bytes at @addr is in front of what is hidden. */
+static size_t bytes_to_see(const struct proc_space *p, uint64_t addr, size_t len)
+{
+	for (size_t i = 0; i < p->nhidden; i++) {
+		if (addr >= p->hidden[i].end || addr + len <= p->hidden[i].start)
+			continue;
+		return addr < p->hidden[i].start ? (size_t)(p->hidden[i].start - addr) : 0;
+	}
+	return len;
+}
+
 static size_t vm_read(void *ctx, uint64_t addr, void *buf, size_t len)
 {
 	const struct proc_space *p = ctx;
+	len = bytes_to_see(p, addr, len);
+	if (!len)
+		return 0;
 	struct iovec local = { buf, len }, remote = { (void *)(uintptr_t)addr, len };
 	ssize_t n = process_vm_readv(p->pid, &local, 1, &remote, 1, 0);
 	return n < 0 ? 0 : (size_t)n;
@@ -169,6 +183,7 @@ void proc_space_close(struct proc_space *p)
 		waitpid(p->threads[i].tid, NULL, __WALL);
 		ptrace(PTRACE_DETACH, p->threads[i].tid, NULL, NULL);
 	}
+	free(p->hidden);
 	maps_deinit(&p->maps);
 	mem_deinit(&p->mem);
 }
@@ -187,6 +202,36 @@ static bool read_maps(struct proc_space *p)
 	struct err *err = maps_parse(text, len, &p->maps);
 	err_drop(err);
 	return len && !err;
+}
+
+static void hide(struct proc_space *p, const struct proc_hidden *range)
+{
+	struct proc_hidden *more = reallocarray(p->hidden, p->nhidden + 1, sizeof(*more));
+	if (!more)
+		abort();
+	p->hidden = more;
+	more[p->nhidden++] = *range;
+}
+
+/* proc(5): a file's mapping that the program has written to has anonymous memory. */
+void proc_space_hide_files(struct proc_space *p)
+{
+	char path[64], line[4500];
+	struct proc_hidden at = { 0 }, next;
+	unsigned long inode = 0, kb;
+	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)p->pid);
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*x %*s %lu", &next.start, &next.end,
+			   &inode) == 3)
+			at = (struct proc_hidden){ next.start + 0x1000, next.end };
+		else if (sscanf(line, "Anonymous: %lu", &kb) == 1 && !kb && inode &&
+			 at.start < at.end)
+			hide(p, &at);
+	}
+	if (f)
+		fclose(f);
+	p->space.open_map = NULL;
 }
 
 static void remove_thread(struct proc_space *p, size_t i)

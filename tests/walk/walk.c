@@ -2,12 +2,13 @@
 /*
  * Prints what the Python walker sees of a process that it stops for that long:
  *
- *	walk [-w WAYS] [-n N] [-d ANNEX | -o TABLE | -t | -x TID | -a | -A ANNEX] PID
+ *	walk [-c] [-w WAYS] [-n N] [-d ANNEX | -o TABLE | -t | -x TID | -a | -A ANNEX] PID
  *
  * the stacks as text, or with -d the document python-frames, -o an osdata table,
  * -t the list of threads, -x a thread's line, -a asyncio's tasks, -A the document
  * python-tasks.  -w allows only these ways to the
- * runtime (a mask of enum py_way); -n does it so often again and tells the time.
+ * runtime (a mask of enum py_way); -c
+ * sees only what is in a core (proc_space_hide_files()); -n does it so often again and tells the time.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 struct job {
 	unsigned int ways;
 	int again;
+	bool core;
 	int mode;
 	const char *arg;
 };
@@ -102,6 +104,8 @@ static int work(const struct job *job, pid_t pid)
 		return 2;
 	struct err *err = python_create(&py);
 	if (!err && proc_space_stop(&p)) {
+		if (job->core)
+			proc_space_hide_files(&p);
 		err = run(job, py, &p);
 		status = 0;
 	}
@@ -118,11 +122,13 @@ static int work(const struct job *job, pid_t pid)
 int main(int argc, char **argv)
 {
 	struct job job = { 0 };
-	for (int c; (c = getopt(argc, argv, "w:n:d:o:tx:aA:")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "cw:n:d:o:tx:aA:")) != -1;) {
 		if (c == 'w')
 			job.ways = (unsigned int)strtoul(optarg, NULL, 0);
 		else if (c == 'n')
 			job.again = (int)strtol(optarg, NULL, 0);
+		else if (c == 'c')
+			job.core = true;
 		else if (c == '?')
 			return 2;
 		else {
@@ -131,8 +137,9 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind != argc - 1) {
-		fprintf(stderr, "usage: walk [-w WAYS] [-n N] [-d ANNEX | -o TABLE | -t | -x TID | "
-				"-a | -A ANNEX] PID\n");
+		fprintf(stderr,
+			"usage: walk [-c] [-w WAYS] [-n N] [-d ANNEX | -o TABLE | -t | -x TID | "
+			"-a | -A ANNEX] PID\n");
 		return 2;
 	}
 	return work(&job, (pid_t)strtol(argv[optind], NULL, 10));
