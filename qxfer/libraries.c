@@ -39,6 +39,7 @@ struct walk {
 	struct buf *out;
 	uint64_t lmid; /* the namespace's r_debug: how gdb tells namespaces apart */
 	unsigned int seen;
+	unsigned int put; /* libraries of the target in the document */
 	bool broken;
 };
 
@@ -112,6 +113,7 @@ static void put_library(struct walk *w, uint64_t lm, const struct link_map_part 
 	read_path(w->mem, map->name, path);
 	if (!path[0])
 		return; /* the program itself in another namespace's list, a stub of ld.so */
+	w->put++;
 	buf_puts(w->out, "<library name=\"");
 	buf_put_xml(w->out, path);
 	buf_printf(w->out, "\" lm=\"0x%llx\" l_addr=\"0x%llx\" l_ld=\"0x%llx\" lmid=\"0x%llx\"/>\n",
@@ -282,13 +284,34 @@ static struct err *parse_annex(const char *annex, struct part *ret)
 	return NULL;
 }
 
+/* A static program has no list of its own; gdb gets the error unless there is one to give. */
+static struct err *put_extra_alone(const struct qxfer_ctx *ctx, struct walk *w, struct err *err)
+{
+	size_t before = w->out->len, empty;
+
+	if (!ctx->extra || err->code != ERR_NOT_FOUND)
+		return err;
+	buf_puts(w->out, "<library-list-svr4 version=\"1.0\">\n");
+	empty = w->out->len;
+	ctx->extra->libraries(ctx->extra->arg, 0, w->out);
+	if (w->out->len == empty) {
+		w->out->len = before;
+		return err;
+	}
+	err_drop(err);
+	buf_puts(w->out, "</library-list-svr4>\n");
+	return NULL;
+}
+
 static struct err *put_all(const struct qxfer_ctx *ctx, struct walk *w)
 {
 	struct r_debug_part d = { 0 };
 	uint64_t r_debug;
 
 	struct err *err = find_r_debug(ctx->target, &r_debug);
-	if (!err && r_debug)
+	if (err)
+		return put_extra_alone(ctx, w, err);
+	if (r_debug)
 		err = read_r_debug(w->mem, r_debug, &d);
 	if (err)
 		return err;
@@ -300,6 +323,9 @@ static struct err *put_all(const struct qxfer_ctx *ctx, struct walk *w)
 	}
 	buf_printf(w->out, " main-lm=\"0x%llx\">\n", (unsigned long long)d.map);
 	walk_namespaces(w, r_debug);
+	/* Before ld.so has listed anything gdb has an entry for it, which a list would hide. */
+	if (ctx->extra && w->put)
+		ctx->extra->libraries(ctx->extra->arg, r_debug, w->out);
 	buf_puts(w->out, "</library-list-svr4>\n");
 	return NULL;
 }
@@ -313,8 +339,17 @@ static struct err *put_part(const struct qxfer_ctx *ctx, struct walk *w, const s
 		if (err)
 			return err;
 	}
+	uint64_t prev = part->prev;
+	/* The client takes the list as one; in the inferior ours are not in it. */
+	if (ctx->extra && ctx->extra->owns_library(ctx->extra->arg, prev)) {
+		struct link_map_part first;
+		struct err *err = read_link_map(w->mem, part->start, &first);
+		if (err)
+			return err;
+		prev = first.prev;
+	}
 	buf_puts(w->out, "<library-list-svr4 version=\"1.0\">\n");
-	walk_chain(w, part->start, part->prev, part->prev == 0);
+	walk_chain(w, part->start, prev, prev == 0);
 	buf_puts(w->out, "</library-list-svr4>\n");
 	return NULL;
 }

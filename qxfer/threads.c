@@ -73,6 +73,19 @@ static void put_thread(const struct qxfer_ctx *ctx, pid_t tid, struct buf *out)
 	buf_puts(out, "</thread>\n");
 }
 
+static void put_extra(const struct qxfer_ctx *ctx, struct buf *out)
+{
+	struct qxfer_thread t;
+
+	for (size_t i = 0; ctx->extra && ctx->extra->thread(ctx->extra->arg, i, &t); i++) {
+		buf_puts(out, "<thread id=\"");
+		rsp_thread_id_write(out, ctx->multiprocess, ctx->target->pid, t.tid);
+		buf_puts(out, "\" name=\"");
+		buf_put_xml(out, t.name);
+		buf_printf(out, "\">LWP %d</thread>\n", (int)t.real);
+	}
+}
+
 DOCUMENT(build_threads)
 {
 	struct tids tids = { 0 };
@@ -85,6 +98,7 @@ DOCUMENT(build_threads)
 		buf_puts(out, "<threads>\n");
 		for (size_t i = 0; i < tids.n; i++)
 			put_thread(ctx, tids.tid[i], out);
+		put_extra(ctx, out);
 		buf_puts(out, "</threads>\n");
 	}
 	free(tids.tid);

@@ -15,6 +15,7 @@
 #include "stub/handlers.h"
 #include "stub/root.h"
 #include "stub/session.h"
+#include "stub/view.h"
 
 /* Room for "F", the longest length and ";". */
 #define REPLY_HEAD 18u
@@ -88,8 +89,10 @@ static int op_open(struct session *s, struct rsp_cursor *args, struct buf *out)
 		return EINVAL;
 	if (s->options->read_only && flags != O_RDONLY)
 		return EROFS;
-	int fd = root_open(s->files->root, path, flags | O_NONBLOCK | O_NOCTTY,
-			   (mode_t)(mode & 07777));
+	int fd = flags == O_RDONLY ? view_open_file(s, path) : -1;
+	if (fd < 0)
+		fd = root_open(s->files->root, path, flags | O_NONBLOCK | O_NOCTTY,
+			       (mode_t)(mode & 07777));
 	int number = fd < 0 ? -1 : files_add(s->files, fd);
 	if (number < 0)
 		return errno;
@@ -176,11 +179,24 @@ static int op_fstat(struct session *s, struct rsp_cursor *args, struct buf *out)
 	return reply_stat(fd < 0 ? -1 : fstat(fd, &st), &st, out);
 }
 
+/* A file of the synthetic library is a file like others; false: it is none of them. */
+static bool stat_made(struct session *s, const char *path, struct stat *st)
+{
+	int fd = view_open_file(s, path);
+	if (fd < 0)
+		return false;
+	bool known = fstat(fd, st) == 0;
+	close(fd);
+	return known;
+}
+
 static int op_stat(struct session *s, struct rsp_cursor *args, struct buf *out)
 {
 	char path[PATH_MAX];
 	struct stat st;
 	int error = parse_only_path(args, path);
+	if (!error && stat_made(s, path, &st))
+		return reply_stat(0, &st, out);
 	return error ? error : reply_stat(root_stat(s->files->root, path, &st), &st, out);
 }
 
@@ -189,6 +205,8 @@ static int op_lstat(struct session *s, struct rsp_cursor *args, struct buf *out)
 	char path[PATH_MAX];
 	struct stat st;
 	int error = parse_only_path(args, path);
+	if (!error && stat_made(s, path, &st))
+		return reply_stat(0, &st, out);
 	return error ? error : reply_stat(root_lstat(s->files->root, path, &st), &st, out);
 }
 

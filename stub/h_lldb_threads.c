@@ -11,6 +11,7 @@
 #include "stub/handlers.h"
 #include "stub/session.h"
 #include "stub/stopreply.h"
+#include "stub/view.h"
 
 HANDLER(h_thread_stop_info)
 {
@@ -19,7 +20,7 @@ HANDLER(h_thread_stop_info)
 
 	if (!rsp_thread_id_parse(args, &id) || !cur_end(args))
 		return err_new(ERR_PROTO, "malformed qThreadStopInfo");
-	if ((id.pid > 0 && id.pid != s->target->pid) || !target_has_thread(s->target, id.tid))
+	if ((id.pid > 0 && id.pid != s->target->pid) || !view_has_thread(s, id.tid))
 		return err_new(ERR_NOT_FOUND, "no thread %d", id.tid);
 	stop_reply_thread(s, id.tid, out);
 	return NULL;
@@ -61,7 +62,7 @@ static void put_registers(struct session *s, pid_t tid, struct buf *out)
 	for (uint16_t i = 0; i < a->nregs; i++) {
 		if (!a->regs[i].expedite)
 			continue;
-		struct err *err = target_reg_get(s->target, tid, i, value);
+		struct err *err = view_reg_get(s, tid, i, value);
 		if (err) {
 			err_drop(err); /* lldb asks for it, and is told */
 			continue;
@@ -98,7 +99,7 @@ static bool put_json_thread(pid_t tid, void *arg)
 	struct thread_info info = { .core = -1 };
 	bool stopped = tid == s->stop.tid;
 
-	struct err *err = s->target->ops->thread_info(s->target, tid, &info);
+	struct err *err = view_thread_info(s, tid, &info);
 	err_drop(err); /* it is ending; that there is one still counts */
 	buf_printf(j->out, "%s{\"tid\":%d", j->n++ ? "," : "", tid);
 	if (info.name[0]) {
@@ -120,7 +121,7 @@ static struct err *put_json_threads(struct session *s, bool registers, struct bu
 	struct json_threads j = { .s = s, .out = out, .registers = registers };
 
 	buf_puts(out, "[");
-	struct err *err = s->target->ops->threads(s->target, put_json_thread, &j);
+	struct err *err = view_threads(s, put_json_thread, &j);
 	buf_puts(out, "]");
 	return err;
 }

@@ -9,6 +9,7 @@
 #include "stub/crc32.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
+#include "stub/view.h"
 
 #define CHUNK 0x10000u /* of a search or a sum */
 
@@ -42,9 +43,9 @@ HANDLER(h_read_mem)
 	uint8_t *at = buf_room(&bytes, len);
 	if (!at)
 		return &err_nomem;
-	size_t n = mem_read_some(&s->target->mem, addr, at, len);
+	size_t n = view_read_some(s, addr, at, len);
 	if (n == 0 && len)
-		return mem_read(&s->target->mem, addr, at, 1);
+		return view_read(s, addr, at, 1);
 	buf_put_hex(out, at, n);
 	return NULL;
 }
@@ -72,9 +73,9 @@ HANDLER(h_read_binary)
 	uint8_t *at = buf_room(out, len);
 	if (!at)
 		return &err_nomem;
-	n = mem_read_some(&s->target->mem, addr, at, len);
+	n = view_read_some(s, addr, at, len);
 	if (n == 0 && len)
-		return mem_read(&s->target->mem, addr, at, 1);
+		return view_read(s, addr, at, 1);
 	out->len += rsp_escape_fit(at, n, RSP_PACKET_MAX - out->len, &escaped);
 	return NULL;
 }
@@ -94,7 +95,9 @@ HANDLER(h_write_mem)
 		return &err_nomem;
 	if (!cur_hexbytes(args, at, len) || !cur_end(args))
 		return err_new(ERR_PROTO, "malformed M");
-	struct err *err = len ? mem_write(&s->target->mem, addr, at, len) : NULL;
+	struct err *err = view_refuse_memory(s, addr, len);
+	if (!err && len)
+		err = mem_write(&s->target->mem, addr, at, len);
 	if (!err)
 		buf_puts(out, "OK");
 	return err;
@@ -107,14 +110,16 @@ HANDLER(h_write_binary)
 
 	if (!parse_range(args, &addr, &len) || !cur_char(args, ':') || cur_left(args) != len)
 		return err_new(ERR_PROTO, "malformed X");
-	struct err *err = len ? mem_write(&s->target->mem, addr, args->p, len) : NULL;
+	struct err *err = view_refuse_memory(s, addr, len);
+	if (!err && len)
+		err = mem_write(&s->target->mem, addr, args->p, len);
 	if (!err)
 		buf_puts(out, "OK");
 	return err;
 }
 
 struct search {
-	struct mem *mem;
+	struct session *session;
 	uint64_t addr, len;
 	const char *pattern; /* borrows the packet */
 	size_t pattern_len;  /* 1.. */
@@ -132,7 +137,7 @@ static struct err *search_chunks(struct search *q, uint8_t *window)
 
 	for (uint64_t done = 0; done < q->len; done += n) {
 		size_t want = q->len - done < CHUNK ? (size_t)(q->len - done) : CHUNK;
-		n = mem_read_some(q->mem, q->addr + done, window + kept, want);
+		n = view_read_some(q->session, q->addr + done, window + kept, want);
 		const uint8_t *at = memmem(window, kept + n, q->pattern, q->pattern_len);
 		if (at) {
 			q->found = true;
@@ -140,7 +145,7 @@ static struct err *search_chunks(struct search *q, uint8_t *window)
 			return NULL;
 		}
 		if (n < want)
-			return mem_read(q->mem, q->addr + done + n, window, 1);
+			return view_read(q->session, q->addr + done + n, window, 1);
 		size_t keep = kept + n < q->pattern_len ? kept + n : q->pattern_len - 1;
 		memmove(window, window + kept + n - keep, keep);
 		kept = keep;
@@ -151,7 +156,7 @@ static struct err *search_chunks(struct search *q, uint8_t *window)
 HANDLER(h_search_memory)
 {
 	struct session *s = session;
-	struct search q = { .mem = &s->target->mem };
+	struct search q = { .session = s };
 
 	if (!cur_char(args, ':') || !cur_hex(args, &q.addr) || !cur_char(args, ';') ||
 	    !cur_hex(args, &q.len) || !cur_char(args, ';') || cur_end(args))
@@ -176,7 +181,7 @@ HANDLER(h_search_memory)
 	return NULL;
 }
 
-static struct err *sum_range(struct mem *mem, uint64_t addr, uint64_t len, uint32_t *ret)
+static struct err *sum_range(struct session *s, uint64_t addr, uint64_t len, uint32_t *ret)
 {
 	struct crc32 crc;
 	uint32_t sum = CRC32_START;
@@ -186,7 +191,7 @@ static struct err *sum_range(struct mem *mem, uint64_t addr, uint64_t len, uint3
 	crc32_init(&crc);
 	while (len && !err) {
 		size_t n = len < CHUNK ? (size_t)len : CHUNK;
-		err = mem_read(mem, addr, chunk, n);
+		err = view_read(s, addr, chunk, n);
 		if (!err)
 			sum = crc32_add(&crc, sum, chunk, n);
 		addr += n;
@@ -207,7 +212,7 @@ HANDLER(h_crc)
 		return err_new(ERR_PROTO, "malformed qCRC");
 	if (len > SCAN_MAX || clamp_range(addr, len) < len)
 		return err_new(ERR_PROTO, "qCRC of %llu bytes", (unsigned long long)len);
-	struct err *err = sum_range(&s->target->mem, addr, len, &sum);
+	struct err *err = sum_range(s, addr, len, &sum);
 	if (!err)
 		buf_printf(out, "C%x", sum);
 	return err;

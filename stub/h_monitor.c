@@ -9,6 +9,7 @@
 #include "stub/handlers.h"
 #include "stub/monitor.h"
 #include "stub/session.h"
+#include "stub/view.h"
 
 #define COMMAND_MAX 4096u
 
@@ -118,6 +119,19 @@ static struct err *run_set_format(struct session *s, const char *args, struct bu
 	return err;
 }
 
+static struct err *run_set_virtual(struct session *s, const char *args, struct buf *out)
+{
+	bool on = strcmp(args, "on") == 0;
+
+	if (!on && strcmp(args, "off") != 0)
+		return err_new(ERR_UNSUPPORTED, "neither on nor off");
+	if (!s->view || !s->python)
+		return err_new(ERR_STATE, "Python is switched off (--python=off)");
+	view_switch(s, on);
+	buf_printf(out, "Virtual threads for Python are %s.\n", args);
+	return NULL;
+}
+
 /* gdbserver's way to threads; ours needs no library, and scripts set it all the same. */
 static struct err *run_set_thread_db(struct session *s, const char *args, struct buf *out)
 {
@@ -178,6 +192,8 @@ static const struct monitor general[] = {
 	  "Quit GDBserver", false, run_exit },
 	{ "help", "", NULL, false, run_help },
 	{ "set libthread-db-search-path", "", NULL, false, run_set_thread_db },
+	{ "set virtual-threads", "<on|off>",
+	  "Show a thread more for each that runs Python", true, run_set_virtual },
 	{ "status", "",
 	  "Say what is being debugged", true, run_status },
 };

@@ -2,6 +2,7 @@
 /* Breakpoints and watchpoints: Z and z (GDB manual, "Packets"). */
 #include "stub/handlers.h"
 #include "stub/session.h"
+#include "stub/view.h"
 
 /* TYPE,ADDR,KIND[;...]: conditions and commands are not announced and so refused. */
 static struct err *parse(struct rsp_cursor *args, enum point_type *type, uint64_t *addr,
@@ -31,6 +32,8 @@ HANDLER(h_insert_point)
 		session_log(s, DEBUG_POINTS, "insert type %d at 0x%llx, kind %llu", (int)type,
 			    (unsigned long long)addr, (unsigned long long)kind);
 	if (!err)
+		err = view_refuse_memory(s, addr, 1);
+	if (!err)
 		err = s->target->point->insert(s->target, type, addr, (uint32_t)kind);
 	if (!err)
 		buf_puts(out, "OK");
@@ -47,7 +50,7 @@ HANDLER(h_remove_point)
 	if (!err)
 		session_log(s, DEBUG_POINTS, "remove type %d at 0x%llx, kind %llu", (int)type,
 			    (unsigned long long)addr, (unsigned long long)kind);
-	if (!err)
+	if (!err && !view_covers(s, addr, 1))
 		err = s->target->point->remove(s->target, type, addr, (uint32_t)kind);
 	if (!err)
 		buf_puts(out, "OK");

@@ -9,6 +9,7 @@
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
+#include "stub/view.h"
 
 HANDLER(h_noack)
 {
@@ -19,14 +20,15 @@ HANDLER(h_noack)
 	return NULL;
 }
 
-static struct qxfer_ctx qxfer_ctx(const struct session *s)
+static struct qxfer_ctx qxfer_ctx(struct session *s)
 {
 	return (struct qxfer_ctx){
 		.target = s->target,
 		.python = s->python,
-		.tid = s->g_tid,
+		.tid = view_real_thread(s, s->g_tid),
 		.multiprocess = s->peer.multiprocess,
 		.read_only = s->options->read_only,
+		.extra = view_extra(s),
 	};
 }
 
@@ -97,7 +99,7 @@ HANDLER(h_current_thread)
 
 	if (packet_disabled(s->options, "qC"))
 		return err_new(ERR_UNSUPPORTED, "qC is disabled");
-	if (!target_has_thread(s->target, tid))
+	if (!view_has_thread(s, tid))
 		tid = target_first_thread(s->target);
 	if (!tid)
 		return err_new(ERR_STATE, "no process");

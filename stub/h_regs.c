@@ -7,6 +7,7 @@
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
+#include "stub/view.h"
 
 /* All registers of all architectures fit, several times. */
 #define VALUES_MAX 16384u
@@ -22,7 +23,7 @@ static struct err *pick_thread(struct session *s, struct rsp_cursor *args, pid_t
 			return err_new(ERR_PROTO, "malformed thread of a register request");
 		if (id.pid > 0 && id.pid != s->target->pid)
 			return err_new(ERR_NOT_FOUND, "no process %d", id.pid);
-		if (!target_has_thread(s->target, id.tid))
+		if (!view_has_thread(s, id.tid))
 			return err_new(ERR_NOT_FOUND, "no thread %d", id.tid);
 		tid = id.tid;
 	}
@@ -41,10 +42,12 @@ static struct err *put_reg(struct session *s, pid_t tid, uint16_t regnum, struct
 	size_t len = s->target->arch->regs[regnum].bits / 8u;
 	uint8_t value[REG_MAX];
 
-	struct err *err = target_reg_get(s->target, tid, regnum, value);
+	struct err *err = view_reg_get(s, tid, regnum, value);
 	if (err_catch(&err, ERR_NOT_FOUND)) {
+		/* lldb takes the digits for a number, whatever they are. */
+		const char *unknown = s->peer.lldb && view_is_virtual(tid) ? "00" : "xx";
 		while (len--)
-			buf_puts(out, "xx");
+			buf_puts(out, unknown);
 		return NULL;
 	}
 	if (!err)
@@ -90,6 +93,8 @@ HANDLER(h_write_regs)
 	struct err *err = read_values(args, values, sizeof(values), &len);
 	if (!err)
 		err = pick_thread(s, args, &tid);
+	if (!err)
+		err = view_refuse_write(s, tid);
 	if (!err)
 		err = target_regs_set(s->target, tid, values, len);
 	if (!err)
@@ -141,6 +146,8 @@ HANDLER(h_write_reg)
 			      s->target->arch->regs[regnum].bits, len * 8);
 	if (!err)
 		err = pick_thread(s, args, &tid);
+	if (!err)
+		err = view_refuse_write(s, tid);
 	if (!err)
 		err = target_reg_set(s->target, tid, regnum, value);
 	if (!err)

@@ -9,6 +9,7 @@
 #include "stub/handlers.h"
 #include "stub/session.h"
 #include "stub/stopreply.h"
+#include "stub/view.h"
 
 HANDLER(h_stop_reason)
 {
@@ -35,10 +36,24 @@ static struct err *look_again(struct session *s, pid_t tid)
 {
 	static const char text[] = "The process is only looked at: it runs, and was not touched.\n";
 	session_print(s, text, sizeof(text) - 1);
+	tid = view_real_thread(s, tid);
 	if (!target_has_thread(s->target, tid))
 		tid = target_first_thread(s->target);
 	s->stop = (struct stop_event){ .tid = tid, .kind = STOP_SIGNAL };
 	s->g_tid = tid;
+	view_moved(s);
+	if (view_has_news(s))
+		stop_reply_library(s, &s->reply);
+	else
+		stop_reply(s, &s->reply);
+	return NULL;
+}
+
+/* The client was told of a library and resumes from that: what had stopped comes now. */
+static struct err *report_deferred(struct session *s)
+{
+	s->c_tid = s->asked_tid = 0;
+	s->g_tid = s->stop.tid;
 	stop_reply(s, &s->reply);
 	return NULL;
 }
@@ -47,6 +62,8 @@ static struct err *resume(struct session *s, const struct resume_action *actions
 {
 	struct target *t = s->target;
 
+	if (view_take_deferred(s))
+		return report_deferred(s);
 	if (t->look)
 		return look_again(s, actions->tid);
 	if (!t->run)
@@ -89,6 +106,10 @@ static struct err *convert(struct session *s, const struct rsp_vcont *from,
 		return err_new(ERR_PROTO, "no process %x", (unsigned int)id->pid);
 	if (id->tid == RSP_ANY)
 		ret->tid = s->g_tid;
+	if (view_is_virtual(ret->tid))
+		ret->tid = view_real_thread(s, ret->tid);
+	if (from->kind != 't' && from->kind != 'c' && from->kind != 'C' && view_is_virtual(id->tid))
+		return err_new(ERR_STATE, "a Python thread cannot be stepped yet");
 	switch (from->kind) {
 	case 'r':
 		ret->range_start = from->start;

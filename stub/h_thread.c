@@ -6,6 +6,7 @@
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
+#include "stub/view.h"
 
 static bool names_our_process(const struct session *s, const struct rsp_thread_id *id)
 {
@@ -21,9 +22,8 @@ static bool set_general(struct session *s, const struct rsp_thread_id *id)
 	pid_t tid = id->tid;
 
 	if (tid == RSP_ANY || tid == RSP_ALL)
-		tid = target_has_thread(s->target, s->g_tid) ? s->g_tid
-							     : target_first_thread(s->target);
-	else if (!target_has_thread(s->target, tid))
+		tid = view_has_thread(s, s->g_tid) ? s->g_tid : target_first_thread(s->target);
+	else if (!view_has_thread(s, tid))
 		return false;
 	s->g_tid = tid;
 	s->g_packet = s->packets;
@@ -33,7 +33,7 @@ static bool set_general(struct session *s, const struct rsp_thread_id *id)
 /* Hc: what c and s move; a client that has vCont asks for -1 once and forgets it. */
 static bool set_continue(struct session *s, const struct rsp_thread_id *id)
 {
-	if (id->tid != RSP_ANY && id->tid != RSP_ALL && !target_has_thread(s->target, id->tid))
+	if (id->tid != RSP_ANY && id->tid != RSP_ALL && !view_has_thread(s, id->tid))
 		return false;
 	s->c_tid = id->tid;
 	return true;
@@ -62,7 +62,7 @@ static struct err *parse_one_thread(struct session *s, struct rsp_cursor *args, 
 
 	if (!rsp_thread_id_parse(args, &id) || !cur_end(args))
 		return err_new(ERR_PROTO, "malformed thread id");
-	if (!names_our_process(s, &id) || !target_has_thread(s->target, id.tid))
+	if (!names_our_process(s, &id) || !view_has_thread(s, id.tid))
 		return err_new(ERR_NOT_FOUND, "no thread %d", id.tid);
 	*ret = id.tid;
 	return NULL;
@@ -113,7 +113,7 @@ static struct err *list_threads(struct session *s, struct buf *out)
 	struct err *err = NULL;
 
 	if (s->target->pid > 0)
-		err = s->target->ops->threads(s->target, add_to_page, &page);
+		err = view_threads(s, add_to_page, &page);
 	if (err)
 		return err;
 	s->threads_sent += page.sent;
@@ -161,6 +161,18 @@ static void put_python_text(struct session *s, pid_t tid, struct buf *text)
 	err_drop(err);
 }
 
+static struct err *put_virtual_text(struct session *s, pid_t tid, struct buf *out)
+{
+	_cleanup_buf_ struct buf text = { 0 }, extra = { 0 };
+
+	if (!view_describe_thread(s, tid, &text, &extra))
+		return err_new(ERR_NOT_FOUND, "no thread %d", (int)tid);
+	buf_puts(&text, " ");
+	buf_put(&text, extra.data, extra.len);
+	buf_put_hex(out, text.data, text.len);
+	return text.failed || extra.failed ? &err_nomem : NULL;
+}
+
 /* For clients without qXfer:threads, which tells more in one packet. */
 HANDLER(h_thread_extra)
 {
@@ -172,6 +184,8 @@ HANDLER(h_thread_extra)
 	if (!cur_char(args, ','))
 		return err_new(ERR_PROTO, "malformed qThreadExtraInfo");
 	struct err *err = parse_one_thread(s, args, &tid);
+	if (!err && view_is_virtual(tid))
+		return put_virtual_text(s, tid, out);
 	if (!err)
 		err = s->target->ops->thread_info(s->target, tid, &info);
 	if (err)

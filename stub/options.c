@@ -117,6 +117,21 @@ static bool set_python(struct reader *r, const char *v)
 	return false;
 }
 
+/* @name's value is on or off. */
+static bool set_switch(struct reader *r, const char *name, const char *v, bool *ret)
+{
+	*ret = strcmp(v, "on") == 0;
+	if (*ret || strcmp(v, "off") == 0)
+		return true;
+	fprintf(r->err, "archerfish: %s takes on or off\n", name);
+	return false;
+}
+
+static bool set_virtual_threads(struct reader *r, const char *v)
+{
+	return set_switch(r, "--virtual-threads", v, &r->o->virtual_threads);
+}
+
 static bool set_tries(struct reader *r, const char *v)
 {
 	char *end;
@@ -171,6 +186,7 @@ static const struct option_row rows[] = {
 	{ "--read-only", ARG_NONE, set_read_only_true, "look, never touch: no writes, no breakpoints" },
 	{ "--no-host-io", ARG_NONE, set_no_host_io_true, "give the client no files (vFile)" },
 	{ "--python", ARG_VALUE, set_python, "auto|off: Python stacks" },
+	{ "--virtual-threads", ARG_VALUE, set_virtual_threads, "on|off: a thread more for each that runs Python" },
 	{ "--locals", ARG_NONE, set_locals_true, "stacks: the variables of each frame too" },
 	{ "--tasks", ARG_NONE, set_tasks_true, "stacks: asyncio's tasks instead, as a tree" },
 	{ "--native", ARG_NONE, set_native_true, "stacks: C frames too, where they ran; every thread" },

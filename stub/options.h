@@ -26,6 +26,7 @@ struct options {
 	bool read_only;
 	bool no_host_io;
 	bool python_off;
+	bool virtual_threads;
 	bool json, locals, native, locks, tasks; /* stacks */
 	bool nonblocking;			 /* never stop it; MODE_ATTACH, MODE_STACKS */
 	unsigned int tries;			 /* with nonblocking: see struct space */

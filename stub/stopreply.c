@@ -6,6 +6,7 @@
 
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
+#include "stub/view.h"
 
 static void put_process(struct session *s, struct buf *out)
 {
@@ -72,7 +73,7 @@ static void put_expedited(struct session *s, pid_t tid, struct buf *out)
 		uint8_t value[REG_MAX];
 		if (!a->regs[i].expedite)
 			continue;
-		struct err *err = target_reg_get(s->target, tid, i, value);
+		struct err *err = view_reg_get(s, tid, i, value);
 		/* gdb gives up on a stop without a pc; what `g' says later counts. */
 		if (err && s->target->look && i == a->pc) {
 			memset(value, 0, sizeof(value));
@@ -99,7 +100,7 @@ static void put_thread(struct session *s, pid_t tid, struct buf *out)
 	buf_puts(out, ";");
 	if (!s->target->ops->thread_info)
 		return;
-	struct err *err = s->target->ops->thread_info(s->target, tid, &info);
+	struct err *err = view_thread_info(s, tid, &info);
 	if (err) {
 		err_drop(err); /* it is ending */
 		return;
@@ -124,7 +125,7 @@ static bool list_thread(pid_t tid, void *arg)
 	struct session *s = l->s;
 	uint64_t pc = 0;
 
-	struct err *err = target_reg_uint(s->target, tid, s->target->arch->pc, &pc);
+	struct err *err = view_reg_uint(s, tid, s->target->arch->pc, &pc);
 	err_drop(err); /* a thread that is ending is nowhere */
 	buf_puts(l->ids, l->ids->len ? "," : "threads:");
 	rsp_thread_id_write(l->ids, s->peer.multiprocess, s->target->pid, tid);
@@ -138,7 +139,7 @@ static void put_all_threads(struct session *s, struct buf *out)
 	_cleanup_buf_ struct buf ids = { 0 }, pcs = { 0 };
 	struct listing l = { .s = s, .ids = &ids, .pcs = &pcs };
 
-	struct err *err = s->target->ops->threads(s->target, list_thread, &l);
+	struct err *err = view_threads(s, list_thread, &l);
 	bool fits = !err && !ids.failed && !pcs.failed &&
 		    out->len + ids.len + pcs.len + 2 <= RSP_PACKET_MAX;
 	err_drop(err);
@@ -192,6 +193,19 @@ void stop_reply(struct session *s, struct buf *out)
 	default:
 		put_stop(s, out);
 	}
+}
+
+void stop_reply_library(struct session *s, struct buf *out)
+{
+	if (s->peer.lldb) {
+		put_stop(s, out);
+		buf_puts(out, "library:;");
+		return;
+	}
+	view_defer(s);
+	buf_printf(out, "T%02xlibrary:;", session_signal_to_wire(s, SIGTRAP));
+	put_expedited(s, s->stop.tid, out);
+	put_thread(s, s->stop.tid, out);
 }
 
 void stop_announce(const struct stop_event *ev)

@@ -12,6 +12,7 @@ enum {
 	DW_AT_high_pc = 0x12,
 	DW_AT_language = 0x13,
 	DW_AT_comp_dir = 0x1b,
+	DW_AT_const_value = 0x1c,
 	DW_AT_producer = 0x25,
 	DW_AT_prototyped = 0x27,
 	DW_AT_decl_file = 0x3a,
@@ -21,6 +22,7 @@ enum {
 	DW_AT_frame_base = 0x40,
 	DW_AT_type = 0x49,
 	DW_AT_ranges = 0x55,
+	DW_AT_main_subprogram = 0x6a,
 	DW_AT_linkage_name = 0x6e,
 };
 
@@ -51,6 +53,7 @@ enum {
 
 enum {
 	DW_LANG_C99 = 0x000c,
+	DW_LANG_D = 0x0013,
 };
 
 enum {

@@ -97,8 +97,9 @@ const struct synth_row *synth_body(const struct synth_code *code);
 struct plan {
 	struct function **functions; /* by file, then by pc */
 	size_t n;
-	bool first; /* with the special functions */
-	bool jit;   /* and that of the JIT interface */
+	bool first;   /* with the special functions */
+	bool no_main; /* see synth_options */
+	bool jit;     /* and that of the JIT interface */
 	uint64_t base;
 	size_t text_end; /* offset in the image */
 	const char *name;

@@ -83,7 +83,12 @@ struct synth_code {
 struct synth_options {
 	uint64_t base;	       /* SYNTH_BASE; a multiple of 4096; SYNTH_SPAN bytes are ours */
 	const char *directory; /* the inferior's working directory, for relative files; or NULL */
-	bool jit;	       /* with __jit_debug_register_code and __jit_debug_descriptor */
+	/*
+	 * The program has no symbol `main': gdb would take a Python function of that name for
+	 * it, and end each stack there.
+	 */
+	bool no_main;
+	bool jit; /* with __jit_debug_register_code and __jit_debug_descriptor */
 };
 
 /* ---- what comes of it ---- */
@@ -137,10 +142,9 @@ struct synth_place {
  */
 #define SYNTH_DESCRIPTOR_SHIFT 6
 struct synth_descriptor {
-	uint64_t cfa;
-	uint64_t ra;	     /* the caller's pc: synth_pc(.., true), synth_root(), or C's */
-	uint64_t locals;     /* slot i is at locals - SYNTH_SLOT * (i + 1) */
-	uint64_t caller_rsp; /* the caller's rsp, where its own descriptor is found */
+	uint64_t cfa;	 /* and the caller's rsp, where its own descriptor is found */
+	uint64_t ra;	 /* the caller's pc: synth_pc(.., true), synth_root(), or C's */
+	uint64_t locals; /* slot i is at locals - SYNTH_SLOT * (i + 1) */
 };
 
 /* What a variable's slot holds; the debugger's type of it is char *. */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a client that knows nothing of Python is shown Python: what one session adds to the
+ * inferior that its client sees.
+ *
+ * A *virtual thread* stands beside the real ones for each thread that runs Python.  Its
+ * registers, stack and variables lie in memory that is made for the client
+ * (stub/overlay.h); its functions are those of the synthetic library
+ * (qxfer/synth/synth.h), which is in the list of libraries as one more file each time new
+ * code objects were seen.
+ *
+ * All is made when the client asks for it, once for each stop: a session whose client
+ * never reads the libraries or the threads pays nothing, and neither does one of a
+ * process without Python.
+ */
+#ifndef STUB_VIEW_H
+#define STUB_VIEW_H
+
+#include "stub/session.h"
+
+/* Ids that no thread of Linux has (PID_MAX_LIMIT is 4 Mi). */
+#define VIEW_TID_FIRST 0x10000001
+#define VIEW_TID_LAST  0x1fffffff
+
+struct view;
+
+static inline bool view_is_virtual(pid_t tid)
+{
+	return tid >= VIEW_TID_FIRST && tid <= VIEW_TID_LAST;
+}
+
+struct err *view_create(const struct options *o, struct view **ret) MUST_CHECK;
+void view_destroy(struct view *v);
+
+bool view_is_on(const struct session *s);
+/* Takes effect with the next list of threads, and resume. */
+void view_switch(struct session *s, bool on);
+
+/* The inferior moved, or is another: what was made for the last stop is void. */
+void view_moved(struct session *s);
+/* Another client: it has not seen any library yet. */
+void view_opened(struct session *s);
+
+/* ---- threads ---- */
+
+/* A real thread of the target, or a virtual one of this stop. */
+bool view_has_thread(struct session *s, pid_t tid);
+/* The real thread that @tid stands for; a real one itself; 0: there is none. */
+pid_t view_real_thread(struct session *s, pid_t tid);
+/* As target_ops.threads(), with the virtual ones behind the others. */
+struct err *view_threads(struct session *s, bool (*visit)(pid_t tid, void *arg),
+			 void *arg) MUST_CHECK;
+/* As target_ops.thread_info(), of virtual threads too. */
+struct err *view_thread_info(struct session *s, pid_t tid, struct thread_info *ret) MUST_CHECK;
+/* "python MainThread" and "LWP 1234"; false: no such virtual thread. */
+bool view_describe_thread(struct session *s, pid_t tid, struct buf *name, struct buf *extra);
+
+/* As target_reg_get(), of virtual threads too; ERR_NOT_FOUND: it has no such register. */
+struct err *view_reg_get(struct session *s, pid_t tid, uint16_t regnum,
+			 uint8_t ret[REG_MAX]) MUST_CHECK;
+/* As target_reg_uint(), likewise. */
+struct err *view_reg_uint(struct session *s, pid_t tid, uint16_t regnum, uint64_t *ret) MUST_CHECK;
+/* Why a virtual thread's registers cannot be written, or NULL for a real one. */
+struct err *view_refuse_write(const struct session *s, pid_t tid) MUST_CHECK;
+
+/* ---- memory ---- */
+
+/* As mem_read_some() and mem_read(), of what the client sees. */
+size_t view_read_some(struct session *s, uint64_t addr, void *buf, size_t len);
+struct err *view_read(struct session *s, uint64_t addr, void *buf, size_t len) MUST_CHECK;
+/* Whether any of it is not the inferior's. */
+bool view_covers(const struct session *s, uint64_t addr, uint64_t len);
+/* ERR_STATE, in words, if any of it is not the inferior's. */
+struct err *view_refuse_memory(const struct session *s, uint64_t addr, uint64_t len) MUST_CHECK;
+
+/* ---- libraries ---- */
+
+/* What documents get beyond the target's; NULL: nothing. */
+const struct qxfer_extra *view_extra(struct session *s);
+/* A new descriptor of a file of the synthetic library; -1: @path is none. */
+int view_open_file(struct session *s, const char *path);
+
+/*
+ * At a stop, before it is reported: whether there are libraries that the client has not
+ * read.  Then it is told so by a stop of its own, and what stopped waits until it resumes.
+ */
+bool view_has_news(struct session *s);
+/* It was told so: s->stop is to be reported when it resumes. */
+void view_defer(struct session *s);
+/* The client resumes: whether a stop waits to be reported instead. */
+bool view_take_deferred(struct session *s);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files view*.c share. */
+#ifndef STUB_VIEW_PRIV_H
+#define STUB_VIEW_PRIV_H
+
+#include "qxfer/python/locals.h"
+#include "qxfer/synth/synth.h"
+#include "stub/base/arena.h"
+#include "stub/overlay.h"
+#include "stub/view.h"
+
+/* Bounds on what is shown of one stop; Python's own are higher. */
+#define VIEW_FRAMES_MAX	    20000u  /* of one thread, the innermost */
+#define VIEW_ALL_FRAMES_MAX 200000u /* of all threads */
+#define VIEW_CODES_MAX	    20000u  /* different code objects */
+#define VIEW_TEXTS_MAX	    (64u << 20)
+#define VIEW_TEXT_MAX	    2000u /* bytes of one value */
+
+/*
+ * Where things lie.  The libraries have SYNTH_BASE up to VIEW_STACKS.  A thread's place
+ * depends on its id alone, and a frame's on how many callers it has: what a debugger
+ * remembers of a frame is still so at the next stop.
+ */
+#define VIEW_STACKS	0x7e1000000000ull
+#define VIEW_STACK_SIZE 0x100000ull
+#define VIEW_STACK_ROOM 0x1000ull /* above the outermost frame */
+#define VIEW_STACK_N	0x10000u
+#define VIEW_SLOTS	0x7e2000000000ull
+#define VIEW_TEXTS	0x7e4000000000ull
+#define VIEW_TEXTS_END	0x7e4100000000ull
+
+#define VIEW_PAGE 4096u
+
+#define VIEW_FOLDER "/archerfish/" /* where the client finds the synthetic libraries */
+
+struct view_thread {
+	pid_t id;  /* VIEW_TID_FIRST.. */
+	pid_t tid; /* the real one */
+	uint64_t state, ident;
+	char name[64];
+	size_t first, n; /* in view.frames, innermost first */
+	bool seen;
+};
+
+struct view_frame {
+	const struct synth_function *function; /* NULL: there was no room for it */
+	struct py_frame frame;		       /* without its texts */
+	uint64_t pc;
+	uint64_t slots; /* the address of the last one; they end at slots + n * SYNTH_SLOT */
+	struct synth_slot *slot; /* NULL: not asked for yet */
+};
+
+/* A code object of this stop. */
+struct view_memo {
+	uint64_t addr;
+	const struct synth_function *function;
+};
+
+struct view {
+	bool on;
+	uint64_t stop;	 /* counts what the client takes for stops */
+	uint64_t loaded; /* the stop that the following is of; 0: none */
+	uint64_t epoch;	 /* of the space that the synth is about */
+	bool full;	 /* a code object was refused for lack of room */
+
+	struct synth *synth;
+	struct view_thread *threads; /* by id */
+	size_t nthreads, threads_cap;
+	size_t hint; /* the one found last */
+	pid_t next_id;
+
+	struct arena arena;
+	struct view_frame *frames;
+	size_t nframes, frames_cap;
+	struct view_memo *memo; /* open addressing; a power of two, or NULL */
+	size_t nmemo, memo_slots;
+	uint64_t slots_end;
+	struct buf texts;
+	struct py_values values;
+	bool values_open;
+	uint64_t values_generation; /* of the memory that they are of */
+
+	/* What the client knows. */
+	bool listed;	  /* it has read the list of libraries */
+	bool asked;	  /* it has listed the threads since the last look */
+	bool deferred;	  /* it was told of a library instead of s->stop */
+	size_t announced; /* generations in the list it read last */
+	uint64_t looked_at,
+		look_cost; /* ns: when a stop was looked at last, and how long it took */
+	struct qxfer_extra extra;
+};
+
+/* Makes the view of this stop, if it is not made; false: there is nothing to be seen. */
+bool view_load(struct session *s);
+
+/* The virtual thread of this stop with that id, or NULL. */
+const struct view_thread *view_find_thread(struct session *s, pid_t id);
+
+/* The stack pointer in frame @k of @t; t->n: in what called the outermost one. */
+uint64_t view_frame_sp(const struct view_thread *t, size_t k);
+
+/*
+ * The function of the code object at @addr; NULL: there is no room for it, or *err is set:
+ * ERR_NOMEM, or ERR_STATE if there was no room for the first time (view.full).
+ */
+const struct synth_function *view_function(struct session *s, const struct space *space,
+					   uint64_t addr, struct err **err);
+/* The same of a frame that is not known; @why is its name. */
+const struct synth_function *view_nothing(struct view *v, const char *why, struct err **err);
+
+/* Fills in frame->slot.  Only ERR_NOMEM. */
+struct err *view_read_slots(struct session *s, struct view_frame *f) MUST_CHECK;
+
+void view_close_values(struct view *v);
+
+extern const struct overlay_area view_areas[];
+extern const size_t view_nareas;
+
+#endif

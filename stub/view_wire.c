@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/* What the session's handlers ask of the view, for real threads and memory too. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "stub/view_priv.h"
+
+#define NO_PYTHON_PAUSE 100000000u /* ns: between looks at a process without Python */
+
+/* ---- threads ---- */
+
+static int compare_id(const void *key, const void *element)
+{
+	const pid_t *id = key;
+	const struct view_thread *t = element;
+	return (*id > t->id) - (*id < t->id);
+}
+
+const struct view_thread *view_find_thread(struct session *s, pid_t id)
+{
+	if (!view_is_virtual(id) || !view_load(s))
+		return NULL;
+	return bsearch(&id, s->view->threads, s->view->nthreads, sizeof(*s->view->threads),
+		       compare_id);
+}
+
+bool view_has_thread(struct session *s, pid_t tid)
+{
+	return view_is_virtual(tid) ? view_find_thread(s, tid) != NULL
+				    : target_has_thread(s->target, tid);
+}
+
+pid_t view_real_thread(struct session *s, pid_t tid)
+{
+	if (!view_is_virtual(tid))
+		return tid;
+	const struct view_thread *t = view_find_thread(s, tid);
+	return t ? t->tid : 0;
+}
+
+struct visitor {
+	bool (*visit)(pid_t tid, void *arg);
+	void *arg;
+	bool ended;
+};
+
+static bool visit_real(pid_t tid, void *arg)
+{
+	struct visitor *w = arg;
+	w->ended = !w->visit(tid, w->arg);
+	return !w->ended;
+}
+
+struct err *view_threads(struct session *s, bool (*visit)(pid_t tid, void *arg), void *arg)
+{
+	struct visitor w = { visit, arg, false };
+	if (s->view)
+		s->view->asked = true;
+	struct err *err = s->target->ops->threads(s->target, visit_real, &w);
+	if (err || !view_load(s))
+		return err;
+	for (size_t i = 0; !w.ended && i < s->view->nthreads; i++)
+		w.ended = !visit(s->view->threads[i].id, arg);
+	return NULL;
+}
+
+struct err *view_thread_info(struct session *s, pid_t tid, struct thread_info *ret)
+{
+	if (!view_is_virtual(tid))
+		return s->target->ops->thread_info(s->target, tid, ret);
+	const struct view_thread *t = view_find_thread(s, tid);
+	if (!t)
+		return err_new(ERR_NOT_FOUND, "no thread %d", (int)tid);
+	*ret = (struct thread_info){ .core = -1 };
+	memcpy(ret->name, t->name, sizeof(t->name));
+	return NULL;
+}
+
+bool view_describe_thread(struct session *s, pid_t tid, struct buf *name, struct buf *extra)
+{
+	const struct view_thread *t = view_find_thread(s, tid);
+	if (!t)
+		return false;
+	buf_puts(name, t->name);
+	buf_printf(extra, "LWP %d", (int)t->tid);
+	return true;
+}
+
+/* ---- registers ---- */
+
+#define DWARF_EFLAGS 49
+
+/* What a virtual thread has: all else is unknown. */
+static struct err *virtual_reg(struct session *s, const struct view_thread *t, const struct reg *r,
+			       uint64_t *ret)
+{
+	const struct view_frame *f = &s->view->frames[t->first];
+	if (r == &s->target->arch->regs[s->target->arch->pc])
+		*ret = f->pc;
+	else if (r->dwarf == (int)SPACE_REG_SP)
+		*ret = view_frame_sp(t, 0);
+	else if (r->dwarf == (int)SPACE_REG_FP)
+		*ret = f->slots;
+	else if (r->dwarf == DWARF_EFLAGS)
+		*ret = 0;
+	else
+		return err_new(ERR_NOT_FOUND, "a Python thread has no %s", r->name);
+	return NULL;
+}
+
+struct err *view_reg_get(struct session *s, pid_t tid, uint16_t regnum, uint8_t ret[REG_MAX])
+{
+	uint64_t value;
+
+	if (!view_is_virtual(tid))
+		return target_reg_get(s->target, tid, regnum, ret);
+	const struct view_thread *t = view_find_thread(s, tid);
+	if (!t || !t->n)
+		return err_new(ERR_STATE, "no thread %d", (int)tid);
+	if (regnum >= s->target->arch->nregs)
+		return err_new(ERR_NOT_FOUND, "no register %u", regnum);
+	struct err *err = virtual_reg(s, t, &s->target->arch->regs[regnum], &value);
+	if (err)
+		return err;
+	memset(ret, 0, REG_MAX);
+	memcpy(ret, &value, sizeof(value));
+	return NULL;
+}
+
+struct err *view_reg_uint(struct session *s, pid_t tid, uint16_t regnum, uint64_t *ret)
+{
+	uint8_t value[REG_MAX] = { 0 };
+	struct err *err = view_reg_get(s, tid, regnum, value);
+	if (!err)
+		memcpy(ret, value, sizeof(*ret));
+	return err;
+}
+
+struct err *view_refuse_write(const struct session *s, pid_t tid)
+{
+	(void)s;
+	if (!view_is_virtual(tid))
+		return NULL;
+	return err_new(ERR_STATE, "the registers of a Python thread cannot be written: "
+				  "they are made to show it");
+}
+
+/* ---- memory ---- */
+
+static struct overlay overlay(struct session *s)
+{
+	return (struct overlay){ .areas = view_areas,
+				 .n = view_is_on(s) && s->view->synth ? view_nareas : 0,
+				 .ctx = s };
+}
+
+size_t view_read_some(struct session *s, uint64_t addr, void *buf, size_t len)
+{
+	struct overlay o = overlay(s);
+	if (!o.n || !overlay_find(&o, addr, len))
+		return mem_read_some(&s->target->mem, addr, buf, len);
+	if (!view_load(s))
+		return 0;
+	return overlay_read(&o, &s->target->mem, addr, buf, len);
+}
+
+struct err *view_read(struct session *s, uint64_t addr, void *buf, size_t len)
+{
+	struct overlay o = overlay(s);
+	if (!o.n || !overlay_find(&o, addr, len))
+		return mem_read(&s->target->mem, addr, buf, len);
+	size_t n = view_read_some(s, addr, buf, len);
+	if (n == len)
+		return NULL;
+	struct err *err =
+		err_new(ERR_FAULT, "cannot read memory at 0x%llx", (unsigned long long)(addr + n));
+	err->address = addr + n;
+	return err;
+}
+
+static const struct overlay_area *area_at(const struct session *s, uint64_t addr, uint64_t len)
+{
+	const struct overlay o = { .areas = view_areas, .n = view_nareas };
+	return view_is_on(s) && s->view->synth ? overlay_find(&o, addr, len) : NULL;
+}
+
+bool view_covers(const struct session *s, uint64_t addr, uint64_t len)
+{
+	return area_at(s, addr, len) != NULL;
+}
+
+struct err *view_refuse_memory(const struct session *s, uint64_t addr, uint64_t len)
+{
+	const struct overlay_area *a = area_at(s, addr, len);
+	if (!a)
+		return NULL;
+	return err_new(ERR_STATE,
+		       "0x%llx is not memory of the program: it shows Python's frames (%s)",
+		       (unsigned long long)addr, a->what);
+}
+
+/* ---- libraries ---- */
+
+/* Of the areas' size nothing is asked here: addresses do not change. */
+static void put_libraries(void *arg, uint64_t lmid, struct buf *out)
+{
+	struct session *s = arg;
+	struct view *v = s->view;
+	const struct synth_generation *g;
+
+	v->listed = true;
+	if (!view_load(s))
+		return;
+	struct err *err = synth_commit(v->synth, &g);
+	if (err)
+		session_log(s, DEBUG_GENERAL, "no library for Python: %s", err->msg);
+	err_drop(err); /* frames without names are frames all the same */
+	v->announced = synth_generation_count(v->synth);
+	for (size_t i = 0; i < v->announced; i++) {
+		g = synth_generation_at(v->synth, i);
+		buf_printf(out,
+			   "<library name=\"" VIEW_FOLDER "%s\" lm=\"0x%llx\" l_addr=\"0x%llx\""
+			   " l_ld=\"0x%llx\" lmid=\"0x%llx\"/>\n",
+			   g->name, (unsigned long long)g->lm, (unsigned long long)g->l_addr,
+			   (unsigned long long)g->l_ld, (unsigned long long)lmid);
+	}
+}
+
+static bool owns_library(void *arg, uint64_t lm)
+{
+	(void)arg;
+	return lm >= SYNTH_BASE && lm < VIEW_STACKS;
+}
+
+static bool visit_virtual(void *arg, size_t i, struct qxfer_thread *ret)
+{
+	struct session *s = arg;
+	s->view->asked = true;
+	if (!view_load(s) || i >= s->view->nthreads)
+		return false;
+	const struct view_thread *t = &s->view->threads[i];
+	*ret = (struct qxfer_thread){ .tid = t->id, .real = t->tid, .name = t->name };
+	return true;
+}
+
+const struct qxfer_extra *view_extra(struct session *s)
+{
+	if (!s->view)
+		return NULL;
+	s->view->extra = (struct qxfer_extra){ .thread = visit_virtual,
+					       .libraries = put_libraries,
+					       .owns_library = owns_library,
+					       .arg = s };
+	return &s->view->extra;
+}
+
+static const struct synth_generation *find_file(struct session *s, const char *path)
+{
+	size_t n = strlen(VIEW_FOLDER);
+	if (!view_is_on(s) || !s->view->synth || strncmp(path, VIEW_FOLDER, n) != 0)
+		return NULL;
+	return synth_generation_named(s->view->synth, path + n);
+}
+
+int view_open_file(struct session *s, const char *path)
+{
+	const struct synth_generation *g = find_file(s, path);
+	if (!g)
+		return -1;
+	int fd = memfd_create(g->name, MFD_CLOEXEC);
+	for (size_t at = 0; fd >= 0 && at < g->len;) {
+		ssize_t n = write(fd, g->bytes + at, g->len - at);
+		if (n <= 0) {
+			close(fd);
+			return -1;
+		}
+		at += (size_t)n;
+	}
+	return fd;
+}
+
+/* ---- stops ---- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * A client that shows a stop to its user lists the threads: then the next stop is looked at.
+ * One that resumes at once, as it does where a breakpoint's condition is false, is not kept:
+ * a look may take a fiftieth of the time, and less while there is no Python.
+ */
+static bool is_due(const struct view *v, uint64_t now)
+{
+	uint64_t pause = v->asked ? 0 : v->look_cost * 50;
+	if (!v->nthreads && !v->asked && pause < NO_PYTHON_PAUSE)
+		pause = NO_PYTHON_PAUSE;
+	return now - v->looked_at >= pause;
+}
+
+static bool is_ordinary(const struct session *s)
+{
+	enum stop_kind kind = s->stop.kind;
+	return s->target->pid > 0 && kind != STOP_EXITED && kind != STOP_KILLED &&
+	       kind != STOP_EXEC && kind != STOP_NO_RESUMED;
+}
+
+bool view_has_news(struct session *s)
+{
+	struct view *v = s->view;
+	const struct synth_generation *g;
+
+	if (!view_is_on(s) || !v->listed || !is_ordinary(s))
+		return false;
+	uint64_t start = now_ns();
+	if (!is_due(v, start))
+		return false;
+	bool any = view_load(s);
+	struct err *err = any ? synth_commit(v->synth, &g) : NULL;
+	err_drop(err); /* the next stop tries again */
+	v->asked = false;
+	v->looked_at = now_ns();
+	v->look_cost = v->looked_at - start;
+	return any && synth_generation_count(v->synth) != v->announced;
+}
+
+void view_defer(struct session *s)
+{
+	s->view->deferred = true;
+}
+
+bool view_take_deferred(struct session *s)
+{
+	bool deferred = s->view && s->view->deferred;
+	if (deferred) {
+		s->view->deferred = false;
+		/* Who does not read the list when told to has no use for it. */
+		if (s->view->announced != synth_generation_count(s->view->synth))
+			s->view->listed = false;
+	}
+	return deferred;
+}

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""Makes a function for each line of its input, which then waits for the next line."""
+
+import sys
+
+import debuggable
+
+SOURCE = """def late_%d(x):
+    print("made %d", flush=True)
+    return sys.stdin.readline()
+"""
+
+
+def main():
+    debuggable.allow()
+    print("ready", flush=True)
+    line = sys.stdin.readline()
+    while line not in ("", "end\n"):
+        number = int(line)
+        names = {"sys": sys}
+        exec(compile(SOURCE % (number, number), "made_%d.py" % number, "exec"), names)
+        line = names["late_%d" % number](number)
+
+
+if __name__ == "__main__":
+    main()
