@@ -186,17 +186,16 @@ static void put_gil(const struct pytext *w, const struct py_thread *t)
 	if (t->gil)
 		buf_puts(w->out, ", holds the GIL");
 	put_gil_wait(w, t, in);
-	if (t->gil && in && in->gc)
+	if (t->collects)
 		buf_puts(w->out, ", collecting garbage");
 	pytext_put_exception(w->out, t);
 }
 
 void pytext_put_doing(const struct pytext *w, const struct py_thread *t)
 {
-	const struct py_interp *in = pytext_interp_of(w->snap, t);
 	if (t->gil_wanted)
 		buf_puts(w->out, "  Waiting for the GIL\n");
-	if (t->gil && in && in->gc)
+	if (t->collects)
 		buf_puts(w->out, "  Garbage-collecting\n");
 }
 

@@ -33,6 +33,7 @@ FIELDS = [
     ("interp.sysdict", ["_is.sysdict"]),
     ("interp.gil", ["_is.ceval.gil"]),
     ("interp.code_generation", ["_is._code_object_generation"]),
+    ("interp.stopper", ["_is.stoptheworld.requester"]),
     ("gil.last_holder", ["_gil_runtime_state.last_holder"]),
     ("gil.locked", ["_gil_runtime_state.locked"]),
     ("tstate.size", ["_ts.(sizeof)"]),
@@ -583,6 +584,8 @@ def print_row(version, found, values):
     groups = {}
     for member, names in VALUE_FIELDS if values else FIELDS:
         at = next((found[n] for n in names if n in found), None)
+        if member == "interp.stopper" and not free:
+            at = None  # nothing is ever there
         group, field = member.split(".")
         groups.setdefault(group, []).append(
             f".{field} = " + ("PY_NONE" if at is None else str(at)))

@@ -39,6 +39,7 @@ static const struct limit {
 	{ 1u << 24, AT(interp.sysdict), false },
 	{ 1u << 24, AT(interp.gil), false },
 	{ 1u << 24, AT(interp.code_generation), false },
+	{ 1u << 24, AT(interp.stopper), false },
 	{ 256, AT(gil.last_holder), false },
 	{ 256, AT(gil.locked), false },
 	{ 480, AT(tstate.next), true },

@@ -70,6 +70,7 @@ struct py_offsets {
 		uint32_t size, next, id, threads_head, gc_collecting, modules, sysdict;
 		uint32_t gil; /* a pointer to struct _gil_runtime_state (3.12 and later) */
 		uint32_t code_generation; /* counts freed code objects (3.14 and later) */
+		uint32_t stopper; /* the thread state that stopped the others (free-threaded) */
 	} interp;
 	struct {
 		uint32_t last_holder, locked;

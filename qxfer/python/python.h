@@ -66,6 +66,7 @@ struct py_thread {
 	const char *name;     /* what the threading module calls it, or NULL */
 	bool gil;	      /* holds its interpreter's GIL */
 	bool gil_wanted;      /* waits for it; the interpreter's gil_holder has it */
+	bool collects;	      /* the one that runs its interpreter's garbage collection */
 	const char *raising;  /* type of the exception being raised, or NULL */
 	const char *handling; /* type of the exception being handled, or NULL */
 	bool shared;	      /* other states with frames are of the same tid */
@@ -82,6 +83,7 @@ struct py_interp {
 	bool gc;		       /* a garbage collection is running */
 	uint64_t gil;		       /* address of its struct _gil_runtime_state, or 0 */
 	uint64_t gil_holder;	       /* the PyThreadState that holds the GIL, or 0 */
+	uint64_t stopper;	       /* free-threaded: that for which the others wait, or 0 */
 	size_t first_thread, nthreads; /* in py_snapshot.threads */
 	const char *corrupt;	       /* why the threads end early, or NULL */
 };

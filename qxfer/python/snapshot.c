@@ -180,6 +180,7 @@ static struct err *append_thread(struct py_walker *w, struct obj *ts, const stru
 		.ident = obj_uint(ts, w->off->tstate.thread_id, 8),
 		.native_id = py_field(ts, w->off->tstate.native_thread_id, 8),
 		.gil = in->gil_holder == ts->addr,
+		.collects = in->gc && (in->gil_holder == ts->addr || in->stopper == ts->addr),
 	};
 	thread.tid = py_threads_find(w, thread.ident, thread.native_id);
 	if (w->walk.tid && thread.tid != w->walk.tid)
@@ -298,6 +299,10 @@ static struct err *append_interp(struct py_walker *w, uint64_t addr, uint64_t *n
 		return err;
 	in.id = (int64_t)id;
 	in.gc = is_collecting(w, addr);
+	/* Python/gc_free_threading.c: it stops the world to collect. */
+	if (off->interp.stopper != PY_NONE &&
+	    !read_ptr(w->mem, addr + off->interp.stopper, &in.stopper))
+		in.stopper = 0;
 	read_gil(w, &in);
 	err = py_array_grow((void **)&snap->interps, snap->ninterps, &w->py->interps_cap,
 			    sizeof(*snap->interps));

@@ -334,6 +334,32 @@ Test(python_recorded, a_cycle_of_interpreters_ends)
 	}
 }
 
+Test(python_recorded, the_thread_that_stopped_the_others_to_collect_garbage_is_told)
+{
+	size_t seen = 0;
+	for_each_recording(i)
+	{
+		const struct py_snapshot *snap = walk(NULL);
+		const struct py_offsets *off = &py->rt.off;
+		if (off->interp.stopper == PY_NONE)
+			continue; /* not free-threaded */
+		const struct py_thread *t = thread_in(snap, "coroutine");
+		size_t at = (size_t)(t - snap->threads), n = 0;
+		while (at - snap->interps[n].first_thread >= snap->interps[n].nthreads)
+			n++;
+		uint64_t interp = snap->interps[n].addr, collector = t->addr;
+		poke(interp + off->interp.stopper, collector);
+		for (size_t k = 0; k < walk(NULL)->nthreads; k++)
+			cr_expect_not(py->snap.threads[k].collects, "it may be another reason");
+		poke(interp + off->interp.gc_collecting, 1);
+		snap = walk(NULL);
+		for (size_t k = 0; k < snap->nthreads; k++)
+			cr_expect_eq(snap->threads[k].collects, snap->threads[k].addr == collector);
+		seen++;
+	}
+	cr_expect(seen);
+}
+
 Test(python_recorded, a_broken_link_keeps_the_frames_before_it)
 {
 	for_each_recording(i)
