@@ -61,6 +61,12 @@ FEATURES = [
             ["stacks --tasks equals asyncio's own account"]),
     Feature("locks", "who waits for which lock, who holds it, deadlocks", "the program",
             ["stacks --locks says who waits for whom as the program was built"]),
+    Feature("in a core", "the same variables without the program's files, as in a core",
+            "`repr()` before the stop", "values_of_a_core"),
+    Feature("test_gdb", "CPython's own tests of `py-bt` and so on, by monitor", "their text",
+            ["CPython's tests of libpython.py's commands pass by monitor"]),
+    Feature("libpython.py", "gdb's own way to Python, over `target remote`", "the same natively",
+            ["libpython.py does over target remote what it does natively"]),
 ]
 
 
@@ -135,13 +141,17 @@ def reason_in(lines):
     return (errors or said or ["failed"])[0][:200]
 
 
-def values(tools, stub, _):
+def values_of_a_core(tools, stub, only):
+    return values(tools, stub, only, "--core")
+
+
+def values(tools, stub, _, *more):
     """tests/values/values.py says it of each."""
     walk = os.path.join(os.path.dirname(stub), "walk")
     cells = collections.defaultdict(Cell)
     for tool in tools:
         text = run(sys.executable, "tests/values/values.py", "--walk", walk, "--wide",
-                   "-k", tool.label)
+                   "-k", tool.label, *more)
         m = re.search(r"^(ok|not ok) .*: (\d+) variables, (\d+) exact, (\d+) .*, (\d+) wrong", text,
                       re.M)
         if m:
