@@ -19,6 +19,7 @@
 #define TASK_READS    50000u /* of memory, for what one task says of itself */
 #define LOOPS_MAX     1000u
 #define BASES_MAX     64u
+#define TRIES_MAX     5u /* to see an inferior that runs unchanged: all of it is read each time */
 
 const char *py_task_state_name(enum py_task_state state)
 {
@@ -508,8 +509,6 @@ static struct err *read_all(struct task_reader *r)
 {
 	struct py_tasks *t = r->t;
 	struct err *err = NULL;
-	if (r->w->space->tries)
-		t->corrupt = "the process ran meanwhile: what is told of tasks may be torn";
 	for (size_t i = 0; !err && i < t->snap->ninterps; i++)
 		err = task_find_all(r, &t->snap->interps[i], add_found);
 	for (size_t i = 0; !err && i < t->ntasks; i++)
@@ -527,24 +526,65 @@ static struct err *read_all(struct task_reader *r)
 	return err;
 }
 
-struct err *python_tasks(struct python *py, const struct space *space, struct py_tasks *ret)
+/* All of it once, of an inferior that stands still or, for all that is known, does. */
+static struct err *read_once(struct task_reader *r, struct python *py)
 {
-	*ret = (struct py_tasks){ 0 };
-	struct err *err = python_walk(py, space, NULL, &ret->snap);
-	if (err)
-		return err;
+	struct err *err = python_values(py, r->w->space, NULL, &r->v);
+	if (!err)
+		err = py_task_layout_find(r->w->space, r->w->off, &r->lay);
+	r->v.out = &r->scratch;
+	if (!err)
+		err = read_all(r);
+	py_values_end(&r->v);
+	free(r->tasks.slot);
+	free(r->coros.slot);
+	free(r->waits);
+	return err;
+}
+
+/* Of one that runs; *clean: nothing changed while it was read. */
+static struct err *read_moving(struct task_reader *r, struct python *py, bool *clean)
+{
+	struct task_quiet quiet;
+	struct py_walker *w = r->w;
+	const struct space *running = w->space;
+	struct space still = *running;
+	task_quiet_begin(r, r->t->snap, &quiet);
+	still.tries = 0;
+	w->space = &still;
+	mem_invalidate(w->mem);
+	struct err *err = python_walk(py, &still, NULL, &r->t->snap);
+	if (!err)
+		err = read_once(r, py);
+	w->space = running;
+	*clean = task_quiet_end(r, &quiet);
+	mem_invalidate(w->mem); /* nobody else is to take this walk for one that was checked */
+	return err;
+}
+
+static struct err *read_tasks(struct python *py, const struct space *space, struct py_tasks *ret,
+			      bool *clean)
+{
 	struct py_walker w = { .py = py, .space = space, .mem = space->mem, .off = &py->rt.off };
 	struct task_reader r = { .w = &w, .t = ret };
-	err = python_values(py, space, NULL, &r.v);
-	if (!err)
-		err = py_task_layout_find(space, w.off, &r.lay);
-	r.v.out = &r.scratch;
-	if (!err)
-		err = read_all(&r);
-	py_values_end(&r.v);
+	struct err *err = space->tries ? read_moving(&r, py, clean) : read_once(&r, py);
 	buf_deinit(&r.scratch);
-	free(r.tasks.slot);
-	free(r.coros.slot);
-	free(r.waits);
+	return err;
+}
+
+struct err *python_tasks(struct python *py, const struct space *space, struct py_tasks *ret)
+{
+	unsigned int tries = space->tries < TRIES_MAX ? space->tries : TRIES_MAX;
+	bool clean = !space->tries;
+	*ret = (struct py_tasks){ 0 };
+	struct err *err = python_walk(py, space, NULL, &ret->snap);
+	for (unsigned int i = 0; !err && (i == 0 || (!clean && i < tries)); i++) {
+		const struct py_snapshot *snap = ret->snap;
+		py_tasks_end(ret);
+		ret->snap = snap;
+		err = read_tasks(py, space, ret, &clean);
+	}
+	if (!err && !clean)
+		ret->corrupt = "Python ran meanwhile: what is told of tasks may be torn";
 	return err;
 }

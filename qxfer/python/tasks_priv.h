@@ -128,6 +128,26 @@ struct err *task_edges_read(struct task_reader *r) MUST_CHECK;
 /* Fills in the greenlets, if there is such a module. */
 struct err *task_greenlets_read(struct task_reader *r) MUST_CHECK;
 
+/* ---- tasks_moving.c ---- */
+
+/* Whether any Python ran while tasks were read. */
+#define TASK_QUIET_MAX 16u /* interpreters */
+struct task_quiet {
+	bool whole;
+	size_t n;
+	struct task_quiet_interp {
+		struct py_interp gil;
+		uint64_t holder; /* the thread state that had the GIL last */
+		pid_t tid;
+		uint64_t since; /* of its rest */
+	} interp[TASK_QUIET_MAX];
+};
+
+/* Before anything of an inferior that runs is read; @snap may be older. */
+void task_quiet_begin(struct task_reader *r, const struct py_snapshot *snap, struct task_quiet *q);
+/* After all was; true: none ran in between.  To be called after each begin. */
+bool task_quiet_end(struct task_reader *r, struct task_quiet *q);
+
 /* ---- tasks_cycles.c ---- */
 
 struct err *task_cycles_find(struct task_reader *r) MUST_CHECK;

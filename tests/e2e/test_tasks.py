@@ -123,3 +123,43 @@ def _(t):
     program = t.program(t.python(), "philosophers.py", until="deadlocked")
     t.has(stacks_tasks(t, program), r"^No asyncio tasks")
     t.has(stacks_tasks(t, program, "--json"), r'"asyncio":false,"loops":\[\]')
+
+
+@case("stacks --nonblocking --tasks equals asyncio's own account", python=lambda: zoo.pythons()[1::3])
+def _(t, python):
+    program, loops = tasks_program(t, python)
+    document = json.loads(stacks_tasks(t, program, "--nonblocking", "--json"))
+    compare(t, document, loops)
+    t.untouched(program.pid)
+
+
+BUSY = """
+import asyncio, sys
+async def work():
+    while True:
+        for i in range(1000):
+            pass
+        await asyncio.sleep(0)
+async def main():
+    tasks = [asyncio.ensure_future(work()) for i in range(3)]
+    print("ready", flush=True)
+    await asyncio.wait(tasks)
+asyncio.get_event_loop_policy().new_event_loop().run_until_complete(main())
+"""
+
+
+@case("tasks of a program that never rests are right, or said to be torn")
+def _(t):
+    path = os.path.join(t.dir, "busy.py")
+    with open(path, "w") as f:
+        f.write(BUSY)
+    program = t.start_program([*t.python().command(), path], until="^ready$")
+    for _ in range(5):
+        document = json.loads(stacks_tasks(t, program, "--nonblocking", "--json"))
+        if "torn" in (document.get("corrupt") or ""):
+            continue
+        t.equal(document.get("corrupt"), None, "why it is not complete")
+        tasks = [task for loop in document["loops"] for task in loop["tasks"]]
+        t.equal(sorted(task["coroutine"] for task in tasks), ["main"] + ["work"] * 3, "the tasks")
+        t.equal([task.get("corrupt") for task in tasks], [None] * 4, "what is corrupt in one")
+        t.check(sum(task["state"] == "running" for task in tasks) <= 1, "two run at once")

@@ -299,3 +299,37 @@ Test(python_tasks, greenlets_of_old_have_stacks)
 	}
 	close_recording();
 }
+
+/* ---- an inferior that runs ---- */
+
+static uint64_t rests(void *ctx, pid_t tid)
+{
+	(void)ctx;
+	return tid ? 1 : 0;
+}
+
+static bool rested(void *ctx, pid_t tid, uint64_t since)
+{
+	(void)tid;
+	return since && *(const bool *)ctx;
+}
+
+Test(python_tasks, of_an_inferior_that_runs_are_whole_only_if_the_last_with_the_gil_rested)
+{
+	for_each_recording(i)
+	{
+		bool rest = true;
+		rec.space.tries = 3;
+		rec.space.thread_rest = rests;
+		rec.space.thread_rested = rested;
+		rec.space.ctx = &rest;
+		look();
+		if (!strstr(files.gl_pathv[i], "free-threaded")) /* whoever likes changes things */
+			cr_expect_null(tasks.corrupt, "%s: %s", files.gl_pathv[i], tasks.corrupt);
+		cr_expect_gt(tasks.ntasks, 5);
+		rest = false;
+		look();
+		cr_assert(tasks.corrupt);
+		cr_expect(strstr(tasks.corrupt, "torn"));
+	}
+}
