@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Breakpoints and watchpoints: Z and z (GDB manual, "Packets"). */
+#include "stub/conditions.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
 #include "stub/view.h"
 
-/* TYPE,ADDR,KIND[;...]: conditions and commands are not announced and so refused. */
+/* TYPE,ADDR,KIND; what may follow a Z is left in @args. */
 static struct err *parse(struct rsp_cursor *args, enum point_type *type, uint64_t *addr,
 			 uint64_t *kind)
 {
@@ -15,8 +16,6 @@ static struct err *parse(struct rsp_cursor *args, enum point_type *type, uint64_
 		return err_new(ERR_PROTO, "malformed breakpoint");
 	if (number >= POINT_TYPES)
 		return err_new(ERR_UNSUPPORTED, "no such type of breakpoint");
-	if (!cur_end(args))
-		return err_new(ERR_PROTO, "breakpoint conditions and commands are not supported");
 	*type = (enum point_type)number;
 	return NULL;
 }
@@ -26,17 +25,28 @@ HANDLER(h_insert_point)
 	struct session *s = session;
 	enum point_type type;
 	uint64_t addr, kind;
+	struct condition *fresh = NULL;
 
 	struct err *err = parse(args, &type, &addr, &kind);
+	if (!err)
+		err = condition_parse(args, &fresh);
 	if (!err)
 		session_log(s, DEBUG_POINTS, "insert type %d at 0x%llx, kind %llu", (int)type,
 			    (unsigned long long)addr, (unsigned long long)kind);
 	if (!err)
 		err = view_refuse_memory(s, addr, 1);
 	if (!err)
-		err = s->target->point->insert(s->target, type, addr, (uint32_t)kind);
-	if (!err)
+		err = conditions_set(s->conditions, type, addr, fresh);
+	if (err) {
+		condition_free(fresh);
+		return err;
+	}
+	err = s->target->point->insert(s->target, type, addr, (uint32_t)kind);
+	if (err)
+		err_drop(conditions_set(s->conditions, type, addr, NULL));
+	else
 		buf_puts(out, "OK");
+	s->target->judge = conditions_judge(s->conditions);
 	return err;
 }
 
@@ -47,11 +57,16 @@ HANDLER(h_remove_point)
 	uint64_t addr, kind;
 
 	struct err *err = parse(args, &type, &addr, &kind);
+	if (!err && !cur_end(args))
+		err = err_new(ERR_PROTO, "malformed breakpoint");
 	if (!err)
 		session_log(s, DEBUG_POINTS, "remove type %d at 0x%llx, kind %llu", (int)type,
 			    (unsigned long long)addr, (unsigned long long)kind);
 	if (!err && !view_covers(s, addr, 1))
 		err = s->target->point->remove(s->target, type, addr, (uint32_t)kind);
+	if (!err)
+		err = conditions_set(s->conditions, type, addr, NULL);
+	s->target->judge = conditions_judge(s->conditions);
 	if (!err)
 		buf_puts(out, "OK");
 	return err;

@@ -27,7 +27,7 @@ static void quiet_stop(struct live *l, struct lwp *p)
 static void set_event(struct lwp *p, enum stop_kind kind, int signo)
 {
 	p->pending = true;
-	p->step_done = false;
+	p->step_done = p->unjudged = false;
 	p->event = (struct stop_event){ .tid = p->tid, .kind = kind, .signo = signo };
 }
 
@@ -103,9 +103,9 @@ static void on_breakpoint_trap(struct live *l, struct lwp *p, uint64_t pc)
 
 	if (point && point->own && on_own_trap(l, p, point))
 		return;
-	if (point && live_set_pc(p, at)) {
+	if (point) {
 		set_event(p, STOP_SWBREAK, SIGTRAP);
-		p->event_pc = at;
+		live_take_hit(l, p, at);
 	} else {
 		set_event(p, STOP_SIGNAL, SIGTRAP);
 		p->event.addr = live_trap_before(l, pc) ? at : 0;
@@ -113,7 +113,7 @@ static void on_breakpoint_trap(struct live *l, struct lwp *p, uint64_t pc)
 }
 
 /* A debug register, as DR6 says; false if it was not one of ours. */
-static bool on_debug_register(struct live *l, struct lwp *p)
+static bool on_debug_register(struct live *l, struct lwp *p, uint64_t pc)
 {
 	if (!x86_dregs_any(&l->dregs))
 		return false;
@@ -122,6 +122,7 @@ static bool on_debug_register(struct live *l, struct lwp *p)
 		return false;
 	if (r->type == X86_DR_EXEC) {
 		set_event(p, STOP_HWBREAK, SIGTRAP);
+		live_take_hit(l, p, pc);
 		return true;
 	}
 	set_event(p, STOP_WATCH, SIGTRAP);
@@ -130,9 +131,12 @@ static bool on_debug_register(struct live *l, struct lwp *p)
 	return true;
 }
 
-static void on_step(struct live *l, struct lwp *p, uint64_t pc)
+void live_stepped(struct live *l, struct lwp *p, uint64_t pc)
 {
-	if (p->stepping && pc >= p->range_start && pc < p->range_end) {
+	bool hopped = p->hopping && !p->stepping;
+
+	p->hop = p->hopping = false;
+	if (hopped || (p->stepping && pc >= p->range_start && pc < p->range_end)) {
 		quiet_stop(l, p);
 		return;
 	}
@@ -154,12 +158,12 @@ static void on_trap(struct live *l, struct lwp *p)
 	case TRAP_BRKPT: /* the end of a step over a system call, on x86 */
 	case TRAP_TRACE:
 	case TRAP_HWBKPT:
-		if (!on_debug_register(l, p))
-			on_step(l, p, pc);
+		if (!on_debug_register(l, p, pc))
+			live_stepped(l, p, pc);
 		return;
 	case SIGTRAP: /* a step that entered a signal handler: ptrace_notify() in the kernel */
 		p->in_signal = false;
-		on_step(l, p, pc);
+		live_stepped(l, p, pc);
 		return;
 	default: /* sent by somebody */
 		on_signal(l, p, SIGTRAP);
@@ -312,6 +316,9 @@ static void on_exec(struct live *l, struct lwp *p)
 	points_clear(&l->points);
 	l->dregs = (struct x86_dregs){ .generation = l->dregs.generation + 1 };
 	l->nvforks = l->nsharers = 0;
+	l->hopper = NULL;
+	if (l->phase == LIVE_HOPPING)
+		l->phase = LIVE_STOPPING;
 	l->lifted = l->leader_untraced = false;
 	l->target.epoch++;
 	target_moved(&l->target);
@@ -333,8 +340,9 @@ static bool let_trap_come(struct live *l, struct lwp *p, const struct user_regs_
 	if (l->phase == LIVE_RUNNING && p->resumed)
 		return false; /* it goes on anyway */
 	/* In a system call, unless it is being stepped over, there is none. */
-	if ((!l->points.n && !p->stepping && !x86_dregs_any(&l->dregs)) ||
-	    ((int64_t)r->orig_rax >= 0 && !p->stepping) || !live_trap_queued(p) ||
+	bool steps = p->stepping || p->hopping;
+	if ((!l->points.n && !steps && !x86_dregs_any(&l->dregs)) ||
+	    ((int64_t)r->orig_rax >= 0 && !steps) || !live_trap_queued(p) ||
 	    ptrace(PTRACE_CONT, p->tid, NULL, NULL) != 0)
 		return false;
 	p->stopped = false;
@@ -363,14 +371,8 @@ static void on_event_stop(struct live *l, struct lwp *p, int signo)
 	quiet_stop(l, p); /* live_continue_lwp() keeps a job-control stop */
 }
 
-static void on_stopped(struct live *l, struct lwp *p, int status)
+static void on_event(struct live *l, struct lwp *p, int status)
 {
-	p->stopped = true;
-	p->asked = p->stuck = p->in_signal = false;
-	if (p->stepping)
-		live_repair_flags(l, p);
-	if (l->nsharers && !live_memory_shared(l))
-		live_lower_points(l);
 	switch (STATUS_EVENT(status)) {
 	case PTRACE_EVENT_CLONE:
 	case PTRACE_EVENT_FORK:
@@ -400,6 +402,20 @@ static void on_stopped(struct live *l, struct lwp *p, int status)
 	}
 }
 
+static void on_stopped(struct live *l, struct lwp *p, int status)
+{
+	p->stopped = true;
+	p->asked = p->stuck = p->in_signal = false;
+	if (p->stepping || p->hopping)
+		live_repair_flags(l, p);
+	if (l->hopper == p)
+		live_end_hop(l, p);
+	if (l->nsharers && !live_memory_shared(l))
+		live_lower_points(l);
+	on_event(l, p, status);
+	p->hopping = p->hopping && !p->stopped; /* let_trap_come() */
+}
+
 /* The leader's status comes last, and is the process's. */
 static void on_process_exit(struct live *l, int status)
 {
@@ -419,6 +435,8 @@ static void on_process_exit(struct live *l, int status)
 
 static void on_thread_exit(struct live *l, struct lwp *p, int status)
 {
+	if (l->hopper == p)
+		live_end_hop(l, p);
 	lwp_remove(l, p);
 	if (!l->nvforks && l->lifted && !live_memory_shared(l))
 		live_lower_points(l); /* it was the one that waited for a vfork child */

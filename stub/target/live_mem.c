@@ -202,6 +202,32 @@ const struct target_point_ops live_point_ops = {
 	.clear = live_clear,
 };
 
+void live_lift_point(struct live *l, uint64_t addr)
+{
+	const struct point *p = points_find(&l->points, addr);
+	if (p && !l->lifted)
+		restore(l, l->mem_fd, p);
+}
+
+/* Puts a trap where one was, over what is there now: the program may have changed it. */
+static void put_trap(struct live *l, struct point *p)
+{
+	if (raw_read(l->mem_fd, p->addr, p->saved, l->points.len) == l->points.len)
+		(void)raw_write(l->mem_fd, p->addr, p->trap, l->points.len);
+}
+
+void live_lower_point(struct live *l, uint64_t addr)
+{
+	struct point *p = points_find(&l->points, addr);
+	if (p && !l->lifted)
+		put_trap(l, p);
+}
+
+size_t live_read_code(struct live *l, uint64_t addr, void *buf, size_t len)
+{
+	return live_read(l, addr, buf, len);
+}
+
 void live_lift_points(struct live *l)
 {
 	for (size_t i = 0; !l->lifted && i < l->points.n; i++)
@@ -222,14 +248,9 @@ void live_lower_points(struct live *l)
 {
 	struct points *ps = &l->points;
 
-	for (size_t i = 0; l->lifted && i < ps->n; i++) {
-		if (ps->point[i].own)
-			continue;
-		uint64_t addr = ps->point[i].addr;
-		/* What is there now: the program had it to itself. */
-		if (raw_read(l->mem_fd, addr, ps->point[i].saved, ps->len) == ps->len)
-			(void)raw_write(l->mem_fd, addr, ps->insn, ps->len);
-	}
+	for (size_t i = 0; l->lifted && i < ps->n; i++)
+		if (!ps->point[i].own)
+			put_trap(l, &ps->point[i]);
 	l->lifted = false;
 }
 

@@ -43,6 +43,9 @@ struct lwp {
 	int last_signal; /* reported to the client, who has not said what becomes of it */
 	bool pending;	 /* `event' waits to be reported */
 	bool step_done;	 /* and is the end of a step */
+	bool unjudged;	 /* and is a hit that target.judge has yet to see */
+	bool hop;	 /* judged: it goes on at event_pc, with the trap there out of its way */
+	bool hopping;	 /* on its way over it, by a step that the client knows nothing of */
 	struct stop_event event;
 	uint64_t event_pc;   /* where a breakpoint's event was seen */
 	uint64_t dregs_seen; /* generation of the debug registers it has */
@@ -62,6 +65,7 @@ enum live_phase {
 	LIVE_STOPPED, /* every thread is */
 	LIVE_RUNNING,
 	LIVE_STOPPING, /* something happened; waiting for the rest to stop */
+	LIVE_HOPPING,  /* one thread executes one instruction, the rest are stopped */
 };
 
 struct live {
@@ -88,6 +92,9 @@ struct live {
 	pid_t sharer[SHARERS_MAX]; /* children by CLONE_VM alone, which say nothing when done */
 	size_t nsharers;
 	bool lifted; /* the traps are out; the table stays */
+
+	struct lwp *hopper; /* the trap at its event_pc is out, until it has stopped; or NULL */
+	int64_t hopping_since;
 
 	int64_t stopping_since; /* ms of the monotonic clock; of LIVE_STOPPING */
 	bool job_overridden;	/* the client lets run what job control stopped before it came */
@@ -141,6 +148,11 @@ void live_lift_points(struct live *l);
 void live_lower_points(struct live *l);
 /* Takes out every trap, those of our own too, and forgets them. */
 void live_remove_points(struct live *l);
+/* The same with one of them; without effect while all are out, or if it is not in the table. */
+void live_lift_point(struct live *l, uint64_t addr);
+void live_lower_point(struct live *l, uint64_t addr);
+/* As live_mem_ops.read, but into a buffer of any length that ends where memory does. */
+size_t live_read_code(struct live *l, uint64_t addr, void *buf, size_t len);
 /* Takes our traps out of the copy of the memory that a child has. */
 void live_clean_child(struct live *l, pid_t child);
 /* Whether any process is known to run in our memory; forgets those that are gone. */
@@ -184,6 +196,8 @@ uint64_t live_take_dr6(struct lwp *p);
 struct err *live_detect_arch(struct live *l, pid_t tid) MUST_CHECK;
 
 /* live_events.c */
+/* It has done one instruction, and stops there if that is what the client wants. */
+void live_stepped(struct live *l, struct lwp *p, uint64_t pc);
 /* What waitpid() said of @tid; updates the table and may leave an event pending. */
 void live_handle_status(struct live *l, pid_t tid, int status);
 /* Whether the client wants @signo delivered without being told. */
@@ -193,7 +207,26 @@ void live_drain(struct live *l);
 /* Lets go what has not been announced, when nothing can announce it any more. */
 void live_release_early(struct live *l);
 
+/* live_hits.c: hits of breakpoints that are judged before anybody is told */
+/*
+ * @p, stopped, has run into the breakpoint at @at; its `event' says so.  Judges that,
+ * now or when all are stopped anyway, and lets it go on if it is not to be told.
+ */
+void live_take_hit(struct live *l, struct lwp *p, uint64_t at);
+/*
+ * All are stopped and about to be resumed: judges what was not, and lets one thread
+ * hop that has to.  False: there is something to tell, or the rest has to wait.
+ */
+bool live_settle_hits(struct live *l);
+/* The one that hops has stopped or is gone. */
+void live_end_hop(struct live *l, struct lwp *p);
+/* It may wait in the kernel for what only another thread can do: then those go on. */
+void live_look_after_hop(struct live *l);
+
 /* live_run.c */
+int64_t live_now_ms(void); /* of the monotonic clock */
+/* All that may run does. */
+void live_go_on(struct live *l);
 extern const struct target_run_ops live_run_ops;
 /* Lets a stopped thread go on as it was going. */
 void live_continue_lwp(struct live *l, struct lwp *p, int signo);

@@ -15,7 +15,7 @@
 #define PATIENCE_MS	1000
 #define POLL_MS		50
 
-static int64_t now_ms(void)
+int64_t live_now_ms(void)
 {
 	struct timespec ts;
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -35,6 +35,7 @@ static int deliverable(struct live *l, struct lwp *p, int signo)
 void live_continue_lwp(struct live *l, struct lwp *p, int signo)
 {
 	live_sync_dregs(l, p);
+	p->hopping = false;
 	signo = deliverable(l, p, signo);
 	if (signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
 		l->job_overridden = false;
@@ -53,7 +54,7 @@ void live_continue_lwp(struct live *l, struct lwp *p, int signo)
 void live_ask_to_stop(struct live *l)
 {
 	if (l->phase != LIVE_STOPPING)
-		l->stopping_since = now_ms();
+		l->stopping_since = live_now_ms();
 	l->phase = LIVE_STOPPING;
 	for (struct lwp *p = l->first; p; p = p->next) {
 		if (p->stopped || p->asked || p->zombie)
@@ -91,7 +92,7 @@ bool live_all_stopped(struct live *l)
 /* After some time, goes without those that nothing can stop now. */
 static void lose_patience(struct live *l)
 {
-	if (now_ms() - l->stopping_since < PATIENCE_MS)
+	if (live_now_ms() - l->stopping_since < PATIENCE_MS)
 		return;
 	for (struct lwp *p = l->first; p; p = p->next)
 		if (!p->stopped && !p->zombie && proc_state(l->target.pid, p->tid) == 'D')
@@ -165,6 +166,12 @@ static bool is_overtaken(const struct live *l, struct lwp *p)
 	}
 }
 
+/* It has something to tell. */
+static bool is_ready(const struct lwp *p)
+{
+	return p->resumed && p->pending && !p->unjudged;
+}
+
 static void apply_action(struct live *l, struct lwp *p, const struct resume_action *a)
 {
 	p->resumed = a != NULL;
@@ -193,8 +200,10 @@ static void apply_action(struct live *l, struct lwp *p, const struct resume_acti
 	}
 }
 
-static void go_on(struct live *l)
+void live_go_on(struct live *l)
 {
+	if (!live_settle_hits(l))
+		return;
 	l->phase = LIVE_RUNNING;
 	for (struct lwp *p = l->first; p; p = p->next)
 		if (p->resumed && p->stopped && !p->zombie)
@@ -209,7 +218,7 @@ static struct err *live_resume(struct target *t, const struct resume_action *act
 	for (struct lwp *p = l->first; p; p = p->next) {
 		apply_action(l, p, p->zombie ? NULL : action_for(actions, n, p->tid));
 		any |= p->resumed;
-		pending |= p->resumed && p->pending;
+		pending |= is_ready(p);
 	}
 	if (!any)
 		return err_new(ERR_STATE, "no thread to resume");
@@ -221,7 +230,7 @@ static struct err *live_resume(struct target *t, const struct resume_action *act
 	}
 	if (l->lifted && !live_memory_shared(l))
 		live_lower_points(l);
-	go_on(l);
+	live_go_on(l);
 	return NULL;
 }
 
@@ -236,7 +245,7 @@ static struct err *live_interrupt(struct target *t)
 	}
 	l->interrupt = true;
 	l->interrupt_signo = SIGINT;
-	if (l->phase == LIVE_RUNNING)
+	if (l->phase == LIVE_RUNNING || l->phase == LIVE_HOPPING)
 		live_ask_to_stop(l);
 	return NULL;
 }
@@ -248,7 +257,7 @@ static struct lwp *choose(struct live *l)
 	bool passed = false;
 
 	for (struct lwp *p = l->first; p; p = p->next) {
-		bool ready = p->resumed && p->pending;
+		bool ready = is_ready(p);
 		if (ready && p->stepping)
 			return p;
 		if (ready && !first)
@@ -369,11 +378,14 @@ static struct err *live_next_event(struct target *t, struct stop_event *ret, boo
 		look_after(l);
 	if (l->phase == LIVE_RUNNING && worth_stopping(l))
 		live_ask_to_stop(l);
+	if (l->phase == LIVE_HOPPING)
+		live_look_after_hop(l);
 	if (l->phase != LIVE_STOPPING || !reach_stop(l))
 		return NULL;
-	if (!take_event(l, ret)) {
-		go_on(l);
-		return NULL;
+	while (!take_event(l, ret)) {
+		live_go_on(l);
+		if (l->phase != LIVE_STOPPING)
+			return NULL;
 	}
 	l->phase = LIVE_STOPPED;
 	t->wait_ms = 0;

@@ -56,6 +56,8 @@ static const struct {
 	S("vFile:readlink:2f6c696e6b"), S("vFile:unlink:2f6e6577"), S("vFile:close:0"),
 	S("vKill;1a2b"), S("vMustReplyEmpty"), S("vRun;;"), S("vAttach;1"), S("vCtrlC"), S("vStopped"),
 	S("Z0,1000,1"), S("Z1,1000,1"), S("Z2,1008,8"), S("Z4,1008,4"), S("Z0,1000,1;X3,220127"),
+	S("Z0,1000,1;Xd,26000a1a25000000000000000513271X3,220027"), S("Z1,1000,1;X5,2600001a27"),
+	S("Z0,1000,1;X3,210000"), S("Z0,1000,1;cmds:1,X18,2210220022003401000c25642061742025730a00270027"),
 	S("Z0,1000,1;cmds:0,X3,220127"), S("z0,1000,1"), S("z2,1008,8"), S("QNonStop:1"), S("QThreadEvents:1"),
 	S("QCatchSyscalls:1;3;4"), S("qGetTLSAddr:1a2b,0,1000"), S("jThreadsInfo"), S("qMemoryRegionInfo:1000"),
 	S("qThreadStopInfo1a2b"), S("QThreadSuffixSupported"), S("qHostInfo"), S("_M1000,rwx"),

@@ -24,9 +24,10 @@ Test(h_query, what_is_announced_follows_what_the_target_has)
 	cr_assert(announces(&b, ";vContSupported+"));
 	cr_assert(announces(&b, ";qXfer:features:read+"));
 	cr_assert_not(announces(&b, "error-message"));
-	cr_assert_not(announces(&b, "ConditionalBreakpoints"));
+	cr_assert(announces(&b, ";ConditionalBreakpoints+;BreakpointCommands+"));
 	b.fake.target.point = NULL;
 	cr_assert_not(announces(&b, "swbreak"));
+	cr_assert_not(announces(&b, "ConditionalBreakpoints"));
 	b.fake.target.run = NULL;
 	cr_assert_not(announces(&b, "vContSupported"));
 	cr_assert(strstr(ask(&b, "qSupported:error-message+"), ";error-message+"));

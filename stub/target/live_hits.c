@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hits of breakpoints that are judged before anybody is told.
+ *
+ * A hit that is not to be told must cost the program as little as possible: the other
+ * threads run on, and the thread itself is sent over the instruction by emulating it,
+ * with the trap left where it is.  What can't be emulated the thread executes, alone:
+ * all others are stopped meanwhile, since the trap has to be taken out (a hop).
+ *
+ * Judging is done once for each hit: a breakpoint may have commands.  One that comes
+ * while all are being stopped waits; it is told, judged or forgotten when the client
+ * resumes the thread.
+ */
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+
+#include "arch/x86_emulate.h"
+#include "stub/target/live_priv.h"
+
+#define HOP_PATIENCE_MS 20
+
+struct emulation {
+	struct live *live;
+	struct lwp *lwp;
+};
+
+/* As the program itself may: neither past protections nor into what is not there yet. */
+static bool read_own(void *ctx, uint64_t addr, void *buf, size_t len)
+{
+	const struct emulation *e = ctx;
+	struct iovec here = { buf, len }, there = { (void *)(uintptr_t)addr, len };
+	return process_vm_readv(e->lwp->tid, &here, 1, &there, 1, 0) == (ssize_t)len;
+}
+
+static bool write_own(void *ctx, uint64_t addr, const void *buf, size_t len)
+{
+	const struct emulation *e = ctx;
+	struct iovec here = { (void *)(uintptr_t)buf, len },
+		     there = { (void *)(uintptr_t)addr, len };
+	return !points_overlap(&e->live->points, addr, len) &&
+	       process_vm_writev(e->lwp->tid, &here, 1, &there, 1, 0) == (ssize_t)len;
+}
+
+#define NT_X86_SHSTK_SET 0x204 /* <linux/elf.h> since 6.6 */
+
+static bool has_shadow_stack(void *ctx)
+{
+	const struct emulation *e = ctx;
+	uint64_t pointer;
+	struct iovec iov = { &pointer, sizeof(pointer) };
+	return ptrace(PTRACE_GETREGSET, e->lwp->tid, (void *)NT_X86_SHSTK_SET, &iov) == 0;
+}
+
+static bool watches_data(const struct live *l)
+{
+	for (size_t i = 0; i < X86_DREGS; i++)
+		if (l->dregs.reg[i].refs)
+			return true;
+	return false;
+}
+
+/* The processor would stop at a watched place, or for a trap flag of the program's own. */
+static bool emulate(struct live *l, struct lwp *p, struct user_regs_struct *r)
+{
+	struct emulation e = { l, p };
+	const struct x86_memory mem = { read_own, write_own, has_shadow_stack, &e };
+	uint8_t code[X86_INSN_MAX];
+
+	if (watches_data(l) || (r->eflags & 0x100))
+		return false;
+	size_t n = live_read_code(l, r->rip, code, sizeof(code));
+	return x86_emulate(code, n, r, &mem) && ptrace(PTRACE_SETREGS, p->tid, NULL, r) == 0;
+}
+
+static bool is_told(struct live *l, const struct lwp *p, const struct user_regs_struct *r)
+{
+	const struct target_judge *judge = l->target.judge;
+	struct target_hit hit = {
+		.tid = p->tid,
+		.type = p->event.kind == STOP_HWBREAK ? POINT_HW : POINT_SW,
+		.addr = p->event_pc,
+		.regset = r,
+		.regset_size = sizeof(*r),
+	};
+	if (!judge)
+		return true;	  /* it was there when the thread ran into it */
+	target_moved(&l->target); /* nothing that was read before is true now */
+	return judge->is_told(judge->ctx, &hit);
+}
+
+/* Judges the hit that @p has pending.  False: it goes on, once any hop is done. */
+static bool judge(struct live *l, struct lwp *p)
+{
+	struct user_regs_struct r;
+
+	p->unjudged = false;
+	if (ptrace(PTRACE_GETREGS, p->tid, NULL, &r) != 0)
+		return true; /* it is being killed */
+	r.rip = p->event_pc;
+	if (is_told(l, p, &r)) {
+		(void)live_set_pc(p, p->event_pc);
+		return true;
+	}
+	p->pending = false;
+	if (p->event.kind == STOP_HWBREAK)
+		return false; /* the kernel has the processor pass it once */
+	if (!emulate(l, p, &r)) {
+		(void)live_set_pc(p, p->event_pc);
+		p->hop = true;
+		return false;
+	}
+	if (p->stepping)
+		live_stepped(l, p, r.rip);
+	return p->pending;
+}
+
+void live_take_hit(struct live *l, struct lwp *p, uint64_t at)
+{
+	p->event_pc = at;
+	if (!l->target.judge) {
+		(void)live_set_pc(p, at);
+		return;
+	}
+	if (l->phase != LIVE_RUNNING || !p->resumed) {
+		(void)live_set_pc(p, at);
+		p->unjudged = true;
+		return;
+	}
+	if (judge(l, p))
+		return;
+	if (p->hop)
+		live_ask_to_stop(l);
+	else if (p->stopped)
+		live_continue_lwp(l, p, p->deliver);
+}
+
+/* The client may have sent the thread elsewhere, or taken the breakpoint away. */
+static bool must_hop(struct live *l, struct lwp *p)
+{
+	uint64_t pc = 0;
+
+	if (p->hop && (l->lifted || !points_find(&l->points, p->event_pc) || !live_get_pc(p, &pc) ||
+		       pc != p->event_pc))
+		p->hop = false;
+	return p->hop;
+}
+
+static void start_hop(struct live *l, struct lwp *p)
+{
+	bool stepping = p->stepping;
+
+	live_lift_point(l, p->event_pc);
+	l->hopper = p;
+	l->hopping_since = live_now_ms();
+	l->phase = LIVE_HOPPING;
+	p->hop = false;
+	p->stepping = true;
+	live_continue_lwp(l, p, p->deliver);
+	p->stepping = stepping;
+	p->hopping = true;
+}
+
+void live_end_hop(struct live *l, struct lwp *p)
+{
+	uint64_t pc;
+
+	live_lower_point(l, p->event_pc);
+	l->hopper = NULL;
+	if (l->phase == LIVE_HOPPING)
+		l->phase = LIVE_STOPPING;
+	/* Stopped by a signal before it got anywhere; after a step this is taken back. */
+	p->hop = live_get_pc(p, &pc) && pc == p->event_pc;
+}
+
+bool live_settle_hits(struct live *l)
+{
+	struct lwp *hopper = NULL;
+	bool tells = false;
+
+	for (struct lwp *p = l->first; p; p = p->next)
+		if (p->resumed && p->stopped && p->pending && p->unjudged && !p->zombie)
+			tells |= judge(l, p);
+	if (tells) {
+		l->phase = LIVE_STOPPING;
+		return false;
+	}
+	for (struct lwp *p = l->first; p && !hopper; p = p->next)
+		if (p->resumed && p->stopped && !p->zombie && must_hop(l, p))
+			hopper = p;
+	if (hopper)
+		start_hop(l, hopper);
+	return !hopper;
+}
+
+/* In a system call: the instruction was fetched, and the trap may be put back. */
+void live_look_after_hop(struct live *l)
+{
+	struct lwp *p = l->hopper;
+	char state;
+
+	l->target.wait_ms = HOP_PATIENCE_MS;
+	if (!p || p->stopped || live_now_ms() - l->hopping_since < HOP_PATIENCE_MS)
+		return;
+	state = proc_state(l->target.pid, p->tid);
+	if (state != 'S' && state != 'D')
+		return;
+	live_lower_point(l, p->event_pc);
+	l->hopper = NULL;
+	l->phase = LIVE_STOPPING;
+	live_go_on(l);
+}
