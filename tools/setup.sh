@@ -33,12 +33,14 @@ needs() {
 	END
 }
 
+# shellcheck disable=SC2086 # CC may be words, such as "ccache gcc"
 present() { # PROBE
+	cc=${CC:-cc}
 	case $1 in
-	compiler) command -v "${CC:-cc}" >/dev/null 2>&1 ;;
+	compiler) command -v "${cc%% *}" >/dev/null 2>&1 ;;
 	run:*) command -v "${1#run:}" >/dev/null 2>&1 ;;
 	library:*) pkg-config --exists "${1#library:}" 2>/dev/null ;;
-	header:*) echo "#include <${1#header:}>" | "${CC:-cc}" -E - >/dev/null 2>&1 ;;
+	header:*) echo "#include <${1#header:}>" | $cc -E - >/dev/null 2>&1 ;;
 	fuzzer) [ -e "$(clang -print-file-name="libclang_rt.fuzzer-$(uname -m).a" 2>/dev/null)" ] ||
 		[ -e "$(clang --print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer.a" ] ||
 		[ -e "$(clang --print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer-$(uname -m).a" ] ;;
