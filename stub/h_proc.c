@@ -31,6 +31,7 @@ static struct err *let_go(struct session *s)
 		return NULL;
 	if (!t->run)
 		return err_new(ERR_UNSUPPORTED, "target cannot run");
+	calls_undo(&s->calls, t);
 	t->keep_signals = s->program_signals_set ? s->program_signals : NULL;
 	return t->run->detach(t, 0);
 }

@@ -126,6 +126,17 @@ HANDLER(h_read_reg)
 	return err ? err : put_reg(s, tid, regnum, out);
 }
 
+/*
+ * A thread sent elsewhere must not begin its interrupted system call again there.  gdb
+ * itself says so (orig_rax of -1), lldb knows nothing of it.
+ */
+static struct err *leave_syscall(struct session *s, pid_t tid)
+{
+	const uint8_t none[REG_MAX] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+	return target_reg_set(s->target, tid, s->target->arch->sysno, none);
+}
+
 HANDLER(h_write_reg)
 {
 	struct session *s = session;
@@ -150,6 +161,8 @@ HANDLER(h_write_reg)
 		err = view_refuse_write(s, tid);
 	if (!err)
 		err = target_reg_set(s->target, tid, regnum, value);
+	if (!err && s->peer.lldb && regnum == s->target->arch->pc)
+		err = leave_syscall(s, tid);
 	if (!err)
 		buf_puts(out, "OK");
 	return err;

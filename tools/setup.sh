@@ -24,6 +24,7 @@ needs() {
 	demo   run:python3             python3           python3                python3          python         the program the demo debugs
 	check  library:criterion       libcriterion-dev  criterion-devel        criterion-dev    -              unit tests
 	check  run:gdbserver           gdbserver         gdb-gdbserver          gdb              gdb            the server archerfish is compared with
+	check  run:lldb                lldb              lldb                   lldb             lldb           the other debugger archerfish is tried with
 	check  run:clang               clang             clang                  clang            clang          to build the fuzzers
 	check  fuzzer                  libclang-rt-dev   compiler-rt            compiler-rt      compiler-rt    the fuzzers' runtime
 	check  run:clang-format        clang-format      clang-tools-extra      clang-extra-tools clang         to check the layout of the source

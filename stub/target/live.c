@@ -58,6 +58,7 @@ struct err *live_new(pid_t pid, struct live **ret)
 		.run = &live_run_ops,
 		.write = &live_write_ops,
 		.point = &live_point_ops,
+		.call = &live_call_ops,
 		.own = &live_own_ops,
 		.arch = &arch_x86_64,
 		.pid = pid,

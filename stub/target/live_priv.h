@@ -195,6 +195,9 @@ void live_clear_dregs(struct lwp *p);
 uint64_t live_take_dr6(struct lwp *p);
 struct err *live_detect_arch(struct live *l, pid_t tid) MUST_CHECK;
 
+/* live_call.c */
+extern const struct target_call_ops live_call_ops;
+
 /* live_events.c */
 /* It has done one instruction, and stops there if that is what the client wants. */
 void live_stepped(struct live *l, struct lwp *p, uint64_t pc);

@@ -32,6 +32,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 INFERIORS = os.path.join(TOP, "tests", "inferiors")
 sys.path.insert(0, os.path.join(TOP, "tests", "zoo"))
+sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 
 import zoo  # noqa: E402
 
@@ -75,7 +76,7 @@ def case(name, timeout=150, **matrix):
             if is_spare(dict(zip(lists, values))):
                 continue
             labels = [getattr(v, "label", str(v)) for v in values]
-            keys = [k + " " if k == "gdb" else "" for k in lists]
+            keys = [k + " " if k in ("gdb", "lldb") else "" for k in lists]
             where = ", ".join(k + label for k, label in zip(keys, labels))
             CASES.append(Case(name + (" [%s]" % where if where else ""), run,
                               dict(zip(lists, values)), timeout))
@@ -159,9 +160,9 @@ class Server(Process):
 
 
 class Output(dict):
-    """What a batch gdb printed: by command, and whole as `text`.
+    """What a batch gdb or lldb printed: by command, and whole as `text`.
 
-    A command given twice keeps its last output.
+    A command given twice keeps its last output; lldb() has each one's in `texts`.
     """
     text = ""
     status = None
@@ -316,6 +317,33 @@ class Test:
             out[command] = piece
         for command in commands[max(len(pieces) - 1, 0):]:
             out[command] = ""
+        return out
+
+    def lldb(self, lldb, server, *commands, file=None, seconds=120):
+        """Stock lldb in batch mode: connect (unless server is None), run the commands."""
+        before = ["settings set symbols.enable-external-lookup false",
+                  "settings set plugin.process.gdb-remote.packet-timeout 60"]
+        if file:
+            before.append("target create " + file)
+        if server:
+            before.append("gdb-remote 127.0.0.1:%d" % server.port)
+        script = os.path.join(self.dir, "commands.lldb")
+        with open(script, "w") as f:
+            f.write("\n".join(before + list(commands) + ["quit"]) + "\n")
+        process = self.start(Process, "lldb", lldb.command(
+            "--no-lldbinit", "--no-use-colors", "-o", "command source -e 0 -c 0 -s 0 " + script))
+        out = Output()
+        try:
+            out.status = process.wait(seconds)
+        finally:
+            out.text = process.text
+            self.note(out.text)
+        # lldb prints each command before it runs it.
+        rest, out.texts = out.text, []
+        for command, after in zip(commands, list(commands[1:]) + ["quit"]):
+            rest = rest.partition("(lldb) %s\n" % command)[2]
+            out[command] = rest.partition("(lldb) %s\n" % after)[0]
+            out.texts.append(out[command])
         return out
 
     @contextlib.contextmanager

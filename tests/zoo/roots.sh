@@ -26,6 +26,8 @@ refresh=
 
 # Part of each root's stamp: a root made from another recipe is made anew.
 recipe=1
+# Added to a root that is there, without making it anew.
+lldb_recipe=1
 
 say() { printf 'zoo: %s\n' "$*" >&2; }
 
@@ -50,9 +52,29 @@ root_make() { # SUITE DIR
 	echo "recipe $recipe" >"$2/.archerfish-zoo"
 }
 
+has_lldb() { # SUITE
+	[ "$(cat "$roots/$1/.archerfish-lldb" 2>/dev/null)" = "recipe $lldb_recipe" ]
+}
+
+# Of the suites' several lldbs an old one and the newest: 19 where there is one that
+# old as the suite's own, else the last.  A root without lldb is a root all the same.
+lldb_add() { # SUITE DIR
+	# shellcheck disable=SC2016 # the inner shell expands it
+	"$here/enter.sh" "$2" sh -ec '
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get -q -o Acquire::Check-Valid-Until=false update
+		lldb=$(apt-cache pkgnames lldb- | grep -E "^lldb-[1-9][0-9]$" | sort -V | tail -n 1)
+		[ "$0" != trixie ] || lldb=lldb-19
+		apt-get -q -y --no-install-recommends install "$lldb"
+		apt-get clean
+		rm -rf /var/lib/apt/lists/*
+	' "$1" || return 1
+	echo "recipe $lldb_recipe" >"$2/.archerfish-lldb"
+}
+
 missing=
 for suite; do
-	{ ready "$suite" && [ -z "$refresh" ]; } || missing="$missing $suite"
+	{ ready "$suite" && has_lldb "$suite" && [ -z "$refresh" ]; } || missing="$missing $suite"
 done
 [ -n "$missing" ] || exit 0
 
@@ -72,11 +94,19 @@ fi
 status=0
 for suite in $missing; do
 	# Another run may have made it while this one waited.
-	{ ready "$suite" && [ -z "$refresh" ]; } && continue
+	if ready "$suite" && [ -z "$refresh" ]; then
+		has_lldb "$suite" && continue
+		say "adding lldb to the $suite root (once; 60 MB to fetch)"
+		lldb_add "$suite" "$roots/$suite" >"$roots/.$suite.lldb.log" 2>&1 9>&- ||
+			say "could not add lldb to the $suite root: see $roots/.$suite.lldb.log"
+		continue
+	fi
 	part=$roots/.$suite.partial
-	say "making the $suite root in $roots (once; a minute or two, 300 MB)"
+	say "making the $suite root in $roots (once; a minute or two, 600 MB)"
 	rm -rf "$part" "$part.log"
 	if root_make "$suite" "$part" >"$part.log" 2>&1 9>&-; then
+		lldb_add "$suite" "$part" >>"$part.log" 2>&1 9>&- ||
+			say "could not add lldb to the $suite root; its tests are skipped"
 		rm -rf "${roots:?}/$suite"
 		mv "$part" "$roots/$suite"
 		rm -f "$part.log"

@@ -4,10 +4,10 @@
 
 As a program it lists them, one a line, and what is missing with the reason:
 
-	tests/zoo/zoo.py [pythons|gdbs|builds]
+	tests/zoo/zoo.py [pythons|gdbs|lldbs|builds]
 	3.14.10  root:sid  stripped  .../tests/zoo/enter.sh ROOT /usr/bin/python3.14
 
-As a module it gives the same to tests: pythons(), gdbs(), missing().
+As a module it gives the same to tests: pythons(), gdbs(), lldbs(), missing().
 Sources: this machine's /usr/bin, pyenv, $ARCHERFISH_PYTHONS (paths, ':' between)
 and the Debian roots that roots.sh makes; builds() and interpreters(wide=True) also
 give what build-python.sh made.
@@ -56,6 +56,10 @@ class Tool:
     def command(self, *args):
         prefix = [ENTER, self.root] if self.root else []
         return prefix + [self.path, *args]
+
+    def beside(self, *command):
+        """A command to be run where this tool runs: in the same root."""
+        return ([ENTER, self.root] if self.root else []) + list(command)
 
     @property
     def file(self):
@@ -147,9 +151,13 @@ def globs(folder, names):
     return sorted(path for name in names for path in glob.glob(os.path.join(folder, name)))
 
 
+NAMES = {"python": ("python3.[6-9]", "python3.1[0-9]"), "gdb": ("gdb",),
+         "lldb": ("lldb", "lldb-1[0-9]", "lldb-2[0-9]")}
+
+
 def candidates(program):
-    """(kind, path, root) of each file that may be `program` ("python" or "gdb")."""
-    names = ("python3.[6-9]", "python3.1[0-9]") if program == "python" else ("gdb",)
+    """(kind, path, root) of each file that may be `program`, one of NAMES."""
+    names = NAMES[program]
     for folder in ("/usr/bin", "/usr/local/bin"):
         for path in globs(folder, names):
             yield "host", path, None
@@ -174,7 +182,7 @@ def tools(program):
             continue
         seen.add(tool.file)
         tool.version = ask(tool.command("--version"))
-        if tool.version and (program == "gdb" or tool.version[:2] in SERVED):
+        if tool.version and (program != "python" or tool.version[:2] in SERVED):
             found.append(tool)
     return sorted(found, key=lambda t: t.version)
 
@@ -238,6 +246,10 @@ def gdbs():
     return tools("gdb")
 
 
+def lldbs():
+    return tools("lldb")
+
+
 def missing():
     """[(what, why)] for what the tests want and this machine has not."""
     why = "not here: neither the machine's own, nor in pyenv, $ARCHERFISH_PYTHONS or the roots"
@@ -245,12 +257,14 @@ def missing():
              if v not in [t.version[:2] for t in pythons()]]
     found += [("gdb %d" % major, why) for major in (13, 16, 18)
               if major not in [t.version[0] for t in gdbs()]]
+    found += [("lldb %d" % major, why) for major in (14, 19)
+              if major not in [t.version[0] for t in lldbs()]]
     return found
 
 
 def main():
-    chosen = sys.argv[1:] or ["pythons", "gdbs"]
-    lists = {"pythons": pythons, "gdbs": gdbs, "builds": builds}
+    chosen = sys.argv[1:] or ["pythons", "gdbs", "lldbs"]
+    lists = {"pythons": pythons, "gdbs": gdbs, "lldbs": lldbs, "builds": builds}
     if not set(chosen) <= set(lists):
         sys.exit(__doc__)
     for what in chosen:

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A system call that a stopped process makes because we want it to.
+ *
+ * A thread's registers are set to the call's and it steps over a syscall instruction
+ * that is there already, the vDSO's: nothing is written to the process's memory.  Then
+ * it has its registers back, with them the call it may have been stopped in, which the
+ * kernel begins again when the thread goes on (ptrace(2), "Syscall-stops").
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "stub/target/live_priv.h"
+
+#define VDSO_MAX  65536u
+#define TRIES_MAX 64 /* stops for signals before the step is done */
+#define USER_CS64 0x33u
+
+/* Signals that came meanwhile; they come again. */
+struct held {
+	int signo[TRIES_MAX];
+	int n;
+};
+
+/* A thread that returns to its own code when it goes on, not to the kernel's. */
+static bool can_call(const struct lwp *p)
+{
+	siginfo_t info;
+
+	if (!p->stopped || p->zombie || p->vforking || p->stuck || p->in_exec || p->job_stopped ||
+	    ptrace(PTRACE_GETSIGINFO, p->tid, NULL, &info) != 0)
+		return false;
+	int event = info.si_signo == SIGTRAP && info.si_code > 0 ? info.si_code >> 8 : 0;
+	return !event || event == PTRACE_EVENT_STOP;
+}
+
+static struct lwp *choose_caller(struct live *l)
+{
+	for (struct lwp *p = l->first; p; p = p->next)
+		if (can_call(p))
+			return p;
+	return NULL;
+}
+
+static struct err *find_syscall_insn(struct live *l, uint64_t *ret)
+{
+	static uint8_t const none[1];
+	const struct arch *a = l->target.arch;
+	const struct space *space;
+	uint8_t bytes[VDSO_MAX];
+	const uint8_t *at = none;
+
+	struct err *err = target_space(&l->target, &space);
+	if (err)
+		return err;
+	for (size_t i = 0; i < space->maps->n; i++) {
+		const struct map *m = &space->maps->map[i];
+		if (strcmp(m->path, "[vdso]") != 0 || m->end - m->start > sizeof(bytes))
+			continue;
+		ssize_t n = pread(l->mem_fd, bytes, m->end - m->start, (off_t)m->start);
+		at = n > 0 ? memmem(bytes, (size_t)n, a->syscall_insn, a->syscall_len) : NULL;
+		if (at) {
+			*ret = m->start + (uint64_t)(at - bytes);
+			return NULL;
+		}
+	}
+	return err_new(ERR_NOT_FOUND, "the process has no vDSO to make a system call in");
+}
+
+static void again(struct live *l, const struct lwp *p, const struct held *h)
+{
+	for (int i = 0; i < h->n; i++)
+		(void)syscall(SYS_tgkill, l->target.pid, p->tid, h->signo[i]);
+}
+
+/* Steps until the instruction at @insn is done. */
+static struct err *step_over(struct live *l, struct lwp *p, uint64_t insn, struct held *held)
+{
+	for (int tries = 0; tries < TRIES_MAX; tries++) {
+		uint64_t pc = insn;
+		int status = 0;
+
+		if (ptrace(PTRACE_SINGLESTEP, p->tid, NULL, NULL) != 0)
+			return err_os("stepping thread %d", p->tid);
+		while (waitpid(p->tid, &status, __WALL) < 0 && errno == EINTR)
+			;
+		if (!WIFSTOPPED(status)) {
+			live_handle_status(l, p->tid, status);
+			return err_new(ERR_STATE, "the thread ended in a system call of ours");
+		}
+		if (!live_get_pc(p, &pc) || pc != insn)
+			return NULL;
+		if (!(status >> 16) && WSTOPSIG(status) != SIGTRAP)
+			held->signo[held->n++] = WSTOPSIG(status);
+	}
+	return err_new(ERR_STATE, "thread %d gets signals and nothing else", p->tid);
+}
+
+static void set_call(struct user_regs_struct *r, uint64_t insn, const struct space_syscall *call)
+{
+	r->rip = insn;
+	r->rax = (uint64_t)call->nr;
+	r->orig_rax = UINT64_MAX; /* no call that is to be made again */
+	r->rdi = call->arg[0];
+	r->rsi = call->arg[1];
+	r->rdx = call->arg[2];
+	r->r10 = call->arg[3];
+	r->r8 = call->arg[4];
+	r->r9 = call->arg[5];
+}
+
+static struct err *call_in(struct live *l, struct lwp *p, uint64_t insn,
+			   const struct space_syscall *call, uint64_t *ret)
+{
+	struct user_regs_struct saved, r;
+	struct held held = { .n = 0 };
+	siginfo_t info;
+	bool had_info = p->in_signal && ptrace(PTRACE_GETSIGINFO, p->tid, NULL, &info) == 0;
+
+	if (ptrace(PTRACE_GETREGS, p->tid, NULL, &saved) != 0)
+		return err_os("reading the registers of thread %d", p->tid);
+	if (saved.cs != USER_CS64)
+		return err_new(ERR_STATE, "thread %d is in 32-bit code", p->tid);
+	r = saved;
+	set_call(&r, insn, call);
+	if (ptrace(PTRACE_SETREGS, p->tid, NULL, &r) != 0)
+		return err_os("setting the registers of thread %d", p->tid);
+	pid_t tid = p->tid;
+	struct err *err = step_over(l, p, insn, &held);
+	if (!lwp_find(l, tid))
+		return err; /* it is gone, and @p with it */
+	if (!err && ptrace(PTRACE_GETREGS, tid, NULL, &r) != 0)
+		err = err_os("reading the registers of thread %d", tid);
+	if (ptrace(PTRACE_SETREGS, tid, NULL, &saved) != 0 && !err)
+		err = err_os("setting the registers of thread %d", tid);
+	/* The stop is one for a signal now: the one that it was for, if it was. */
+	if (had_info)
+		(void)ptrace(PTRACE_SETSIGINFO, tid, NULL, &info);
+	p->in_signal = true;
+	(void)live_take_dr6(p);
+	again(l, p, &held);
+	*ret = r.rax;
+	return err;
+}
+
+static struct err *live_syscall(struct target *t, const struct space_syscall *call, uint64_t *ret)
+{
+	struct live *l = to_live(t);
+	uint64_t insn;
+
+	if (l->phase != LIVE_STOPPED || l->exited)
+		return err_new(ERR_STATE, "the process runs");
+	struct lwp *p = choose_caller(l);
+	if (!p)
+		return err_new(ERR_STATE, "no thread is where it can make a system call");
+	struct err *err = find_syscall_insn(l, &insn);
+	if (!err)
+		err = call_in(l, p, insn, call, ret);
+	/* Memory and mappings may differ now, though nobody has moved. */
+	mem_invalidate(&t->mem);
+	t->space_stop = 0;
+	return err;
+}
+
+const struct target_call_ops live_call_ops = { .syscall = live_syscall };
