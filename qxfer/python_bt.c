@@ -127,6 +127,8 @@ struct err *python_bt_text(const struct python_view *view, const char *args, str
 		err = find_called(&w, view, &called);
 	if (!err)
 		err = r.all ? pytext_put_all(&w) : put_one(&w, &r, view);
+	if (!err)
+		pytext_find_lines(view->py, view->space, view->quotes);
 	py_values_end(&values);
 	py_values_end(&called);
 	return pynative_end(&native, err);

@@ -6,10 +6,14 @@
 
 #include "qxfer/python/called.h"
 #include "qxfer/python/locals.h"
+#include "qxfer/python/sources.h"
 #include "qxfer/python_text.h"
 
 /* Bytes after which frames are cut; only garbage makes a text that long. */
-#define TEXT_MAX (256u << 20)
+#define TEXT_MAX   (256u << 20)
+/* Lines that are looked for in the program's memory, and how far back one may be the same. */
+#define LOOKS_MAX  64u
+#define SAME_LINES 64u
 
 /* Escape sequences of ECMA-48, SGR. */
 #define BOLD   "\x1b[1m"
@@ -95,6 +99,40 @@ void pytext_put_locals(const struct pytext *w, const struct py_frame *f, const c
 	buf_puts(w->out, indent);
 	buf_printf(w->out, "<corrupt: %s>\n", err->msg);
 	err_drop(err);
+}
+
+/* Of a deep recursion the same line is wanted again and again. */
+static const char *same_line(const struct py_quotes *q, size_t i)
+{
+	for (size_t k = i; k-- > 0 && i - k <= SAME_LINES;)
+		if (q->line[k].file == q->line[i].file && q->line[k].number == q->line[i].number)
+			return q->line[k].text;
+	return NULL;
+}
+
+void pytext_find_lines(struct python *py, const struct space *s, struct py_quotes *quotes)
+{
+	struct py_values values = { 0 };
+	_cleanup_buf_ struct buf b = { 0 };
+	struct err *err = NULL;
+	bool ready = false;
+	for (size_t i = 0, looks = 0; !err && quotes && i < quotes->n && looks < LOOKS_MAX; i++) {
+		struct py_quote *line = &quotes->line[i];
+		if (line->text || *line->file != '<')
+			continue;
+		line->text = same_line(quotes, i);
+		if (line->text)
+			continue;
+		if (!ready)
+			err = python_values(py, s, NULL, &values);
+		ready = true;
+		looks++;
+		buf_clear(&b);
+		if (!err && py_source_line(&values, line->file, line->number, &b) && !b.failed)
+			line->text = arena_strdup(&quotes->arena, b.data, b.len);
+	}
+	err_drop(err);
+	py_values_end(&values);
 }
 
 void pytext_put_frame(const struct pytext *w, const struct py_frame *f, const char *prefix)
@@ -441,6 +479,8 @@ struct err *python_stacks_text(struct python *py, const struct space *s, unsigne
 		err = pytext_want_values(&w, py, s, &values);
 	if (!err)
 		err = pytext_put_all(&w);
+	if (!err)
+		pytext_find_lines(py, s, quotes);
 	py_values_end(&values);
 	return pynative_end(&native, err);
 }

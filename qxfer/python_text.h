@@ -24,6 +24,12 @@ struct pytext {
 struct err *pytext_want_values(struct pytext *w, struct python *py, const struct space *s,
 			       struct py_values *values) MUST_CHECK;
 
+/*
+ * Finds the text of lines that @quotes wants of what is no file, as far as the program has
+ * them.  @quotes may be NULL.
+ */
+void pytext_find_lines(struct python *py, const struct space *s, struct py_quotes *quotes);
+
 /* The variables of @f, a line each, with @indent before it. */
 void pytext_put_locals(const struct pytext *w, const struct py_frame *f, const char *indent);
 /*

@@ -145,8 +145,8 @@ struct val_names {
 
 /* ---- what is looked through ---- */
 
-/* interp->modules of the main interpreter: the list's last. */
-static uint64_t find_modules(struct py_values *v)
+/* interp->modules; the main interpreter is the list's last. */
+uint64_t val_modules(struct py_values *v)
 {
 	uint64_t interp = 0, next = 0, modules = 0;
 	struct err *err = val_word(v, v->runtime, v->off->runtime.interpreters_head, &next);
@@ -304,7 +304,7 @@ static struct val_names *make_names(struct py_values *v)
 	if (!names)
 		return NULL;
 	struct walk w = { .v = v, .names = names };
-	names->modules = find_modules(v);
+	names->modules = val_modules(v);
 	visit_dict(&w, names->modules, MODULES_MAX, visit_module);
 	return names;
 }

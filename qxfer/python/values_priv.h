@@ -104,6 +104,8 @@ struct err *val_put_qualname(struct py_values *v, const struct py_type *t) MUST_
  * py_values_end().
  */
 const char *val_name_otherwise(struct py_values *v, const struct py_type *t);
+/* sys.modules of the main interpreter; 0: not found. */
+uint64_t val_modules(struct py_values *v);
 /* The name of the member of @t whose PyMemberDef is at @def. */
 struct err *val_put_member_name(struct py_values *v, const struct py_type *t,
 				uint64_t def) MUST_CHECK;

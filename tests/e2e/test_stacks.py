@@ -6,7 +6,7 @@ import os
 import re
 
 import zoo
-from harness import case
+from harness import Process, case
 
 FRAME = re.compile(r'^\s*(?:#\d+\s+)?File "(?P<file>.*)", line (?P<line>\d+), in (?P<name>.*)$')
 
@@ -124,3 +124,15 @@ def _(t, gdb):
         for frame in stack["frames"]:
             t.has(out["info os python-frames"], r"\b%d\b.*%s.*%s.*\b%d\b" % (
                 stack["tid"], re.escape(frame["name"]), re.escape(frame["file"]), frame["line"]))
+
+
+@case("lines of code that came from no file are those that traceback would show",
+      python=zoo.recent)
+def _(t, python):
+    program = t.program(python, "typed.py", until="^ready$")
+    t.asleep(program.pid)
+    out = t.start(Process, "stacks", [t.stub, "stacks", str(program.pid)])
+    t.equal(out.wait(60), 0, "its exit status")
+    t.has(out.text, r'"<cell 7>", line 5, in inner\n    wait\(\)  # (λ|\\u03bb)\n')
+    t.has(out.text, r'"<cell 7>", line 2, in outer\n    return   inner\(wait\)\n')
+    t.has(out.text, r'"<not kept>", line 2, in <module>\n  File')
