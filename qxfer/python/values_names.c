@@ -296,6 +296,7 @@ static void visit_module(struct walk *w, const char *key, uint64_t value)
 	visit_dict(w, dict_of_module(w->v, value), ITEMS_MAX, visit_known);
 	if (strcmp(key, "builtins") == 0)
 		visit_dict(w, dict_of_module(w->v, value), ITEMS_MAX, visit_builtin);
+	w->module = NULL;
 }
 
 static struct val_names *make_names(struct py_values *v)
@@ -337,14 +338,11 @@ static void visit_any(struct walk *w, const char *key, uint64_t value)
 		names->item[i].tp_name = NULL;
 	if (i < names->n || names->n == NAMES_MAX)
 		return;
-	size_t of = strlen(w->module), n = of + strlen(key) + 2;
-	char *text = arena_alloc(&w->v->arena, n + 1);
+	_cleanup_buf_ struct buf b = { 0 };
+	buf_printf(&b, "%s.%s?", w->module, key);
+	char *text = b.failed ? NULL : arena_strdup(&w->v->arena, b.data, b.len);
 	if (!text)
 		return;
-	memcpy(text, w->module, of);
-	text[of] = '.';
-	memcpy(text + of + 1, key, strlen(key));
-	text[n - 1] = '?';
 	names->item[i].type = value;
 	names->item[i].tp_name = text;
 	names->item[i].key = arena_strdup(&w->v->arena, key, strlen(key));
@@ -358,6 +356,7 @@ static void visit_c_module(struct walk *w, const char *key, uint64_t value)
 		return;
 	w->module = key;
 	visit_dict(w, dict, ITEMS_MAX, visit_any);
+	w->module = NULL;
 }
 
 /*
