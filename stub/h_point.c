@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Breakpoints and watchpoints: Z and z (GDB manual, "Packets"). */
+#include <string.h>
+
 #include "stub/conditions.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
@@ -20,19 +22,28 @@ static struct err *parse(struct rsp_cursor *args, enum point_type *type, uint64_
 	return NULL;
 }
 
-HANDLER(h_insert_point)
+/*
+ * At a line of Python.  A condition is left to the client, which evaluates it in any case
+ * when it is told of a hit; of commands it would not know.
+ */
+static struct err *insert_python(struct session *s, uint64_t addr, struct rsp_cursor *args)
 {
-	struct session *s = session;
-	enum point_type type;
-	uint64_t addr, kind;
+	struct condition *c = NULL;
+	bool commands = memmem(args->p, cur_left(args), "cmds:", 5) != NULL;
+
+	struct err *err = condition_parse(args, &c);
+	condition_free(c);
+	if (!err && commands)
+		err = err_new(ERR_STATE, "a Python breakpoint's commands are left to the client");
+	return err ? err : view_insert_point(s, addr, NULL, NULL);
+}
+
+static struct err *insert(struct session *s, enum point_type type, uint64_t addr, uint64_t kind,
+			  struct rsp_cursor *args)
+{
 	struct condition *fresh = NULL;
 
-	struct err *err = parse(args, &type, &addr, &kind);
-	if (!err)
-		err = condition_parse(args, &fresh);
-	if (!err)
-		session_log(s, DEBUG_POINTS, "insert type %d at 0x%llx, kind %llu", (int)type,
-			    (unsigned long long)addr, (unsigned long long)kind);
+	struct err *err = condition_parse(args, &fresh);
 	if (!err)
 		err = view_refuse_memory(s, addr, 1);
 	if (!err)
@@ -44,9 +55,27 @@ HANDLER(h_insert_point)
 	err = s->target->point->insert(s->target, type, addr, (uint32_t)kind);
 	if (err)
 		err_drop(conditions_set(s->conditions, type, addr, NULL));
-	else
-		buf_puts(out, "OK");
 	s->target->judge = conditions_judge(s->conditions);
+	return err;
+}
+
+HANDLER(h_insert_point)
+{
+	struct session *s = session;
+	enum point_type type;
+	uint64_t addr, kind;
+
+	struct err *err = parse(args, &type, &addr, &kind);
+	if (err)
+		return err;
+	session_log(s, DEBUG_POINTS, "insert type %d at 0x%llx, kind %llu", (int)type,
+		    (unsigned long long)addr, (unsigned long long)kind);
+	if (type == POINT_SW && view_covers(s, addr, 1))
+		err = insert_python(s, addr, args);
+	else
+		err = insert(s, type, addr, kind, args);
+	if (!err)
+		buf_puts(out, "OK");
 	return err;
 }
 
@@ -62,7 +91,9 @@ HANDLER(h_remove_point)
 	if (!err)
 		session_log(s, DEBUG_POINTS, "remove type %d at 0x%llx, kind %llu", (int)type,
 			    (unsigned long long)addr, (unsigned long long)kind);
-	if (!err && !view_covers(s, addr, 1))
+	if (!err && view_covers(s, addr, 1))
+		err = view_remove_point(s, addr);
+	else if (!err)
 		err = s->target->point->remove(s->target, type, addr, (uint32_t)kind);
 	if (!err)
 		err = conditions_set(s->conditions, type, addr, NULL);

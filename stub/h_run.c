@@ -96,6 +96,22 @@ static struct err *convert_signal(const struct session *s, unsigned int number, 
 	return NULL;
 }
 
+/* A step of a virtual thread is one of Python, for which its real thread goes on. */
+static struct err *convert_virtual(struct session *s, const struct rsp_vcont *from,
+				   struct resume_action *ret)
+{
+	bool step = from->kind == 'r' || from->kind == 's' || from->kind == 'S';
+	struct err *err = NULL;
+
+	if (step)
+		err = view_step(s, ret->tid, from->start, from->end);
+	ret->tid = view_real_thread(s, ret->tid);
+	ret->kind = from->kind == 't' ? RESUME_STOP : RESUME_CONT;
+	if (!err && from->kind != 'r')
+		err = convert_signal(s, from->signo, &ret->signo);
+	return err;
+}
+
 static struct err *convert(struct session *s, const struct rsp_vcont *from,
 			   struct resume_action *ret)
 {
@@ -107,9 +123,7 @@ static struct err *convert(struct session *s, const struct rsp_vcont *from,
 	if (id->tid == RSP_ANY)
 		ret->tid = s->g_tid;
 	if (view_is_virtual(ret->tid))
-		ret->tid = view_real_thread(s, ret->tid);
-	if (from->kind != 't' && from->kind != 'c' && from->kind != 'C' && view_is_virtual(id->tid))
-		return err_new(ERR_STATE, "a Python thread cannot be stepped yet");
+		return convert_virtual(s, from, ret);
 	switch (from->kind) {
 	case 'r':
 		ret->range_start = from->start;
@@ -133,13 +147,19 @@ HANDLER(h_vcont)
 {
 	struct session *s = session;
 	struct rsp_vcont_list list = { 0 };
-	(void)out;
 
 	if (packet_disabled(s->options, "vCont"))
 		return err_new(ERR_UNSUPPORTED, "vCont is disabled");
 	struct err *err = rsp_vcont_parse(args, &list);
 	if (err)
 		return err;
+	if (view_resume_is_told(s, &list)) {
+		rsp_vcont_deinit(&list);
+		s->c_tid = s->asked_tid = 0;
+		s->g_tid = s->stop.tid;
+		stop_reply(s, out);
+		return NULL;
+	}
 	struct resume_action *actions = calloc(list.n, sizeof(*actions));
 	if (!actions)
 		err = &err_nomem;
@@ -170,8 +190,16 @@ HANDLER(h_vcont_query)
 static struct err *resume_old(struct session *s, bool step, int signo)
 {
 	bool one = s->c_tid > 0;
+	pid_t tid = one ? s->c_tid : s->g_tid;
+	struct err *err = NULL;
+
+	if (view_is_virtual(tid) && step)
+		err = view_step(s, tid, 0, 0);
+	if (err)
+		return err;
+	step = step && !view_is_virtual(tid);
 	struct resume_action actions[2] = {
-		{ .tid = one ? s->c_tid : s->g_tid,
+		{ .tid = view_real_thread(s, tid),
 		  .kind = step ? RESUME_STEP : RESUME_CONT,
 		  .signo = signo },
 		{ .tid = -1, .kind = RESUME_CONT },

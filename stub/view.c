@@ -39,6 +39,8 @@ static void forget_stop(struct view *v)
 	v->nframes = v->nmemo = v->memo_slots = 0;
 	v->slots_end = VIEW_SLOTS;
 	v->loaded = 0;
+	v->nudged = 0;
+	v->actual = 0;
 }
 
 void view_destroy(struct view *v)
@@ -51,6 +53,7 @@ void view_destroy(struct view *v)
 	buf_deinit(&v->texts);
 	free(v->threads);
 	free(v->frames);
+	free(v->points);
 	free(v);
 }
 
@@ -82,9 +85,10 @@ void view_opened(struct session *s)
 		return;
 	s->view->listed = s->view->deferred = false;
 	s->view->announced = 0;
+	view_forget_points(s->view);
 }
 
-static bool grow(void **array, size_t n, size_t *cap, size_t size)
+bool view_grow(void **array, size_t n, size_t *cap, size_t size)
 {
 	if (n < *cap)
 		return true;
@@ -131,7 +135,7 @@ static pid_t new_id(struct view *v)
 
 static struct err *add_thread(struct view *v, const struct py_thread *th, struct view_thread **ret)
 {
-	if (!grow((void **)&v->threads, v->nthreads, &v->threads_cap, sizeof(*v->threads)))
+	if (!view_grow((void **)&v->threads, v->nthreads, &v->threads_cap, sizeof(*v->threads)))
 		return &err_nomem;
 	struct view_thread *t = &v->threads[v->nthreads];
 	*t = (struct view_thread){
@@ -185,7 +189,7 @@ static struct err *add_frame(struct session *s, const struct space *space,
 {
 	struct view *v = s->view;
 	struct err *err = NULL;
-	if (!grow((void **)&v->frames, v->nframes, &v->frames_cap, sizeof(*v->frames)))
+	if (!view_grow((void **)&v->frames, v->nframes, &v->frames_cap, sizeof(*v->frames)))
 		return &err_nomem;
 	struct view_frame *f = &v->frames[v->nframes];
 	*f = (struct view_frame){ .frame = *from, .slots = v->slots_end };
@@ -206,7 +210,7 @@ static struct err *add_frame(struct session *s, const struct space *space,
 static struct err *add_end(struct view *v, const char *why)
 {
 	struct err *err = NULL;
-	if (!grow((void **)&v->frames, v->nframes, &v->frames_cap, sizeof(*v->frames)))
+	if (!view_grow((void **)&v->frames, v->nframes, &v->frames_cap, sizeof(*v->frames)))
 		return &err_nomem;
 	struct view_frame *f = &v->frames[v->nframes];
 	*f = (struct view_frame){ .slots = v->slots_end };
@@ -299,6 +303,7 @@ static struct err *begin_synth(struct session *s, const struct space *space)
 	v->epoch = space->epoch;
 	v->nthreads = 0;
 	v->announced = 0;
+	view_forget_points(v);
 	if (v->synth) {
 		synth_clear(v->synth);
 		return NULL;

@@ -16,6 +16,8 @@
 #ifndef STUB_VIEW_H
 #define STUB_VIEW_H
 
+#include "rsp/vcont.h"
+#include "stub/pybreak.h"
 #include "stub/session.h"
 
 /* Ids that no thread of Linux has (PID_MAX_LIMIT is 4 Mi). */
@@ -72,6 +74,27 @@ struct err *view_read(struct session *s, uint64_t addr, void *buf, size_t len) M
 bool view_covers(const struct session *s, uint64_t addr, uint64_t len);
 /* ERR_STATE, in words, if any of it is not the inferior's. */
 struct err *view_refuse_memory(const struct session *s, uint64_t addr, uint64_t len) MUST_CHECK;
+
+/* ---- breakpoints and steps ---- */
+
+/*
+ * At a synthetic address: an error says in words why Python cannot stop there.  Inserting
+ * one that is there replaces its condition; removing one that is not there is no error.
+ */
+struct err *view_insert_point(struct session *s, uint64_t pc, pybreak_condition *holds,
+			      void *arg) MUST_CHECK;
+struct err *view_remove_point(struct session *s, uint64_t pc) MUST_CHECK;
+
+/*
+ * Lets the virtual thread @id, once its real thread is resumed, stop when it leaves the
+ * line's bytes [start, end), or those of the line that it is at if these are none.
+ */
+struct err *view_step(struct session *s, pid_t id, uint64_t start, uint64_t end) MUST_CHECK;
+/* The client resumes: whether s->stop is what it is to be told, at once. */
+bool view_resume_is_told(struct session *s, const struct rsp_vcont_list *list);
+
+/* At a stop, when s->stop is set: one of Python becomes that of a virtual thread. */
+void view_stopped(struct session *s);
 
 /* ---- libraries ---- */
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "qxfer/python/describe.h"
+#include "qxfer/python/functions.h"
 #include "stub/view_priv.h"
 
 static struct view_memo *find_memo(struct view_memo *memo, size_t slots, uint64_t addr)
@@ -75,4 +76,42 @@ const struct synth_function *view_nothing(struct view *v, const char *why, struc
 	const struct synth_function *f = NULL;
 	*err = add(v, &code, &f);
 	return f;
+}
+
+/* ---- functions that are on no stack ---- */
+
+struct collector {
+	uint64_t *addr;
+	size_t n, cap;
+	bool failed;
+};
+
+static bool collect(void *arg, struct py_code *code)
+{
+	struct collector *c = arg;
+
+	if (code->corrupt || code->absent || code->trampoline)
+		return true;
+	c->failed = !view_grow((void **)&c->addr, c->n, &c->cap, sizeof(*c->addr));
+	if (c->failed)
+		return false;
+	c->addr[c->n++] = code->addr;
+	return c->n < VIEW_CODES_MAX;
+}
+
+void view_add_functions(struct session *s)
+{
+	struct collector c = { 0 };
+	const struct space *space;
+
+	struct err *err = target_space(s->target, &space);
+	if (!err)
+		err = python_functions(s->python, space, collect, &c);
+	/* What there is no room for cannot be stopped at; what is on a stack comes first. */
+	s->view->full = true;
+	for (size_t i = 0; !err && i < c.n; i++)
+		(void)view_function(s, space, c.addr[i], &err);
+	s->view->full = false;
+	err_drop(err);
+	free(c.addr);
 }

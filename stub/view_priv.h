@@ -7,6 +7,7 @@
 #include "qxfer/synth/synth.h"
 #include "stub/base/arena.h"
 #include "stub/overlay.h"
+#include "stub/pybreak.h"
 #include "stub/view.h"
 
 /* Bounds on what is shown of one stop; Python's own are higher. */
@@ -56,6 +57,13 @@ struct view_memo {
 	const struct synth_function *function;
 };
 
+/* A breakpoint of the client's. */
+struct view_point {
+	uint64_t pc;   /* as it asked for it */
+	uint64_t code; /* 0: where nothing ever comes */
+	uint32_t offset;
+};
+
 struct view {
 	bool on;
 	uint64_t stop;	 /* counts what the client takes for stops */
@@ -80,11 +88,23 @@ struct view {
 	bool values_open;
 	uint64_t values_generation; /* of the memory that they are of */
 
+	struct view_point *points;
+	size_t npoints, points_cap;
+	struct pybreak_hit hit;
+	bool stepping;	   /* the client stepped a virtual thread */
+	size_t step_depth; /* and that had so many frames then */
+	uint64_t
+		actual; /* the pc of one that the client believes at the begin of its function; 0 */
+	pid_t actual_id;
+	pid_t nudged; /* the virtual thread that was told to have moved, or 0 */
+
 	/* What the client knows. */
-	bool listed;	  /* it has read the list of libraries */
-	bool asked;	  /* it has listed the threads since the last look */
-	bool deferred;	  /* it was told of a library instead of s->stop */
-	size_t announced; /* generations in the list it read last */
+	bool listed;	   /* it has read the list of libraries */
+	bool asked;	   /* it has listed the threads since the last look */
+	bool deferred;	   /* it was told of a library instead of s->stop */
+	size_t announced;  /* generations in the list it read last */
+	uint64_t searched; /* the stop at which all functions were looked for last */
+	uint64_t searched_at, search_cost; /* the same of all functions */
 	uint64_t looked_at,
 		look_cost; /* ns: when a stop was looked at last, and how long it took */
 	struct qxfer_extra extra;
@@ -105,6 +125,11 @@ uint64_t view_frame_sp(const struct view_thread *t, size_t k);
  */
 const struct synth_function *view_function(struct session *s, const struct space *space,
 					   uint64_t addr, struct err **err);
+/*
+ * Registers the functions of all modules, so that the client can have breakpoints in those
+ * that do not run.
+ */
+void view_add_functions(struct session *s);
 /* The same of a frame that is not known; @why is its name. */
 const struct synth_function *view_nothing(struct view *v, const char *why, struct err **err);
 
@@ -112,6 +137,11 @@ const struct synth_function *view_nothing(struct view *v, const char *why, struc
 struct err *view_read_slots(struct session *s, struct view_frame *f) MUST_CHECK;
 
 void view_close_values(struct view *v);
+
+/* Room for one more in an array of @n elements of @size; false: out of memory. */
+bool view_grow(void **array, size_t n, size_t *cap, size_t size);
+
+void view_forget_points(struct view *v);
 
 extern const struct overlay_area view_areas[];
 extern const size_t view_nareas;

@@ -9,6 +9,8 @@
 
 #include "stub/view_priv.h"
 
+#define SEARCH_SHARE 20u /* looking for functions takes at most one part of so many */
+
 #define NO_PYTHON_PAUSE 100000000u /* ns: between looks at a process without Python */
 
 /* ---- threads ---- */
@@ -205,6 +207,32 @@ struct err *view_refuse_memory(const struct session *s, uint64_t addr, uint64_t 
 
 /* ---- libraries ---- */
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * Functions come with modules: looked for when the client reads the libraries, and now and
+ * then when it shows a stop to its user.
+ */
+static void search(struct session *s, bool wanted)
+{
+	struct view *v = s->view;
+	uint64_t start = now_ns();
+
+	if (!wanted && start - v->searched_at < v->search_cost * SEARCH_SHARE)
+		return;
+	if (v->searched == v->stop)
+		return;
+	view_add_functions(s);
+	v->searched = v->stop;
+	v->searched_at = now_ns();
+	v->search_cost = v->searched_at - start;
+}
+
 /* Of the areas' size nothing is asked here: addresses do not change. */
 static void put_libraries(void *arg, uint64_t lmid, struct buf *out)
 {
@@ -215,6 +243,7 @@ static void put_libraries(void *arg, uint64_t lmid, struct buf *out)
 	v->listed = true;
 	if (!view_load(s))
 		return;
+	search(s, true);
 	struct err *err = synth_commit(v->synth, &g);
 	if (err)
 		session_log(s, DEBUG_GENERAL, "no library for Python: %s", err->msg);
@@ -285,13 +314,6 @@ int view_open_file(struct session *s, const char *path)
 
 /* ---- stops ---- */
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /*
  * A client that shows a stop to its user lists the threads: then the next stop is looked at.
  * One that resumes at once, as it does where a breakpoint's condition is false, is not kept:
@@ -320,9 +342,11 @@ bool view_has_news(struct session *s)
 	if (!view_is_on(s) || !v->listed || !is_ordinary(s))
 		return false;
 	uint64_t start = now_ns();
-	if (!is_due(v, start))
+	if (!is_due(v, start) && !view_is_virtual(s->stop.tid))
 		return false;
 	bool any = view_load(s);
+	if (any && v->asked)
+		search(s, false);
 	struct err *err = any ? synth_commit(v->synth, &g) : NULL;
 	err_drop(err); /* the next stop tries again */
 	v->asked = false;

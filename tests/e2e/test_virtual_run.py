@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""Stock gdb's breakpoints and steps on lines of Python."""
+
+import os
+import re
+import subprocess
+
+import zoo
+from harness import INFERIORS, case
+
+ON = "--virtual-threads=on"
+SCRIPT = os.path.join(INFERIORS, "lines.py")
+
+
+def few():
+    every = zoo.pythons()
+    return [p for p in every if p.version[:2] in ((3, 9), (3, 11), (3, 15))
+            and (p.version[:2] != (3, 11) or p.kind == "host")]
+
+
+def traced(t, python, times):
+    """The lines that main(times) goes over, as the interpreter itself says."""
+    out = subprocess.run([str(c) for c in python.command(SCRIPT, "trace", times)],
+                         stdout=subprocess.PIPE, universal_newlines=True, cwd=t.dir,
+                         env=t.environment()).stdout
+    return [tuple(word.split(":")) for word in out.splitlines()[-1].split()]
+
+
+def line(name):
+    with open(SCRIPT) as f:
+        return [i for i, text in enumerate(f, 1) if "line: %s" % name in text][0]
+
+
+def is_def(number):
+    with open(SCRIPT) as f:
+        return number is not None and f.readlines()[int(number) - 1].startswith("def ")
+
+
+def way(lines):
+    """A line may be begun several times; what counts is where it goes on."""
+    return [p for i, p in enumerate(lines) if i == 0 or p != lines[i - 1]]
+
+
+def begin(t, g, program, location):
+    t.has(g.command("break %s" % location), r"Breakpoint 1(: | at )")
+    g.begin("continue")
+    g.until("Continuing", start=g.mark)
+    program.send("\n")
+    return g.end()
+
+
+def place(text):
+    """Where gdb says that it stopped: (function or None, line)."""
+    frame = re.search(r"(\S+) \(.*\) at \S+:(\d+)$", text, re.M)
+    if frame:
+        return frame[1], frame[2]
+    found = re.findall(r"^(\d+)\t", text, re.M)
+    return (None, found[-1]) if found else (None, None)
+
+
+@case("gdb steps Python line by line as the interpreter goes", python=few,
+      gdb=lambda: zoo.gdbs()[:1], timeout=240)
+def _(t, python, gdb):
+    lines = traced(t, python, 2)
+    start = lines.index(("main", str(line("call"))))
+    program = t.program(python, "lines.py", 2, until="^ready$", stdin=-1)
+    with t.gdb_session(gdb, t.serve(ON, pid=program.pid)) as g:
+        g.command("set print address off")
+        text = begin(t, g, program, "lines.py:%d" % line("call"))
+        t.has(text, r'"python MainThread" hit Breakpoint 1, main \(times="2"\) at')
+        g.command("delete")
+        found, name = [], "main"
+        for _ in lines[start:-8]:
+            function, number = place(text)
+            name = function or name
+            found.append((name, number))
+            text = g.command("step")
+        wanted = way(lines[start:])
+        mine = way([(n.split(".")[-1], l) for n, l in found if not is_def(l)])
+        # gdb also stops where functions begin.
+        t.check(len(mine) > len(wanted) * 2 // 3, "only %d lines: %s" % (len(mine), mine))
+        t.equal(mine, wanted[:len(mine)], "the lines")
+        t.has(g.command("detach"), r"detached")
+    t.equal(program.wait(), 0, "its exit status")
+    t.has(program.text, r"^total \d+$")
+
+
+@case("a breakpoint on a Python line is hit each time, with the right arguments", gdb=zoo.gdbs,
+      timeout=240)
+def _(t, gdb):
+    python = t.python()
+    program = t.program(python, "lines.py", 60, until="^ready$", stdin=-1)
+    with t.gdb_session(gdb, t.serve(ON, pid=program.pid)) as g:
+        g.command("set print address off")
+        text = begin(t, g, program, "leaf")
+        for i in range(30):
+            t.has(text, r'hit Breakpoint 1, leaf \(n="%d"\) at' % i)
+            text = g.command("continue")
+        t.has(g.command("bt"), r'^#1 +work \(i="30"\) at .*\n#2 +main \(times="60"\)')
+        t.has(g.command("next"), r"^\d+\s+b = a \* 2|^\d+\tin |lines.py")
+        t.has(g.command("finish"), r"Run till exit.*leaf \(n=\"30\"\)[\s\S]*work \(i=\"30\"\)")
+        t.has(g.command("p $_streq(i, \"30\")"), r"= 1$")
+        g.command("delete")
+        t.has(g.command("tbreak leaf if $_streq(n, \"40\")"), r"Temporary breakpoint 2")
+        t.has(g.command("continue"), r'Temporary breakpoint 2, leaf \(n="40"\)')
+        t.has(g.command("up"), r'work \(i="40"\)')
+        t.has(g.command("detach"), r"detached")
+    t.equal(program.wait(), 0, "its exit status")
+    wanted = subprocess.run([str(c) for c in python.command(SCRIPT, "trace", 60)],
+                            stdout=subprocess.PIPE, universal_newlines=True).stdout
+    t.check(wanted.splitlines()[0] in program.text, "the total, not %s" % program.text)
