@@ -7,6 +7,7 @@
 #include "qxfer/python.h"
 #include "qxfer/python/functions.h"
 #include "stub/pybreak.h"
+#include "stub/pycheck.h"
 #include "stub/session.h"
 
 #define BREAKS_MAX    1000u
@@ -21,9 +22,10 @@ struct location {
 struct brk {
 	unsigned int number;
 	bool temporary;
-	char *spec;	 /* FILE:LINE or FUNC */
-	char *condition; /* or NULL */
-	char *where;	 /* "f at x.py:4", of the first location */
+	char *spec;	       /* FILE:LINE or FUNC */
+	char *condition;       /* or NULL */
+	struct pycheck *check; /* of the condition, or NULL */
+	char *where;	       /* "f at x.py:4", of the first location */
 	uint64_t hits;
 	struct location *location;
 	size_t n, cap;
@@ -40,6 +42,7 @@ static void brk_deinit(struct brk *b)
 {
 	free(b->spec);
 	free(b->condition);
+	pycheck_destroy(b->check);
 	free(b->where);
 	free(b->location);
 }
@@ -213,9 +216,14 @@ static void take_out(struct session *s, const struct brk *b)
 static struct err *put_in(struct session *s, const struct brk *b)
 {
 	struct err *err = NULL;
-	for (size_t i = 0; i < b->n && !err; i++)
-		err = pybreak_insert(s->pybreak, PYBREAK_COMMAND, b->location[i].code,
-				     b->location[i].offset, NULL, NULL);
+	for (size_t i = 0; i < b->n && !err; i++) {
+		const struct location *at = &b->location[i];
+		if (b->check)
+			err = pycheck_prepare(b->check, s->target, at->code);
+		if (!err)
+			err = pybreak_insert(s->pybreak, PYBREAK_COMMAND, at->code, at->offset,
+					     b->check ? pycheck_holds : NULL, b->check);
+	}
 	if (err)
 		take_out(s, b);
 	return err;
@@ -273,6 +281,8 @@ static struct err *add(struct session *s, const char *args, bool temporary, stru
 	struct err *err = check(s);
 	if (!err)
 		err = split(args, &b);
+	if (!err && b.condition)
+		err = pycheck_create(s->python, b.condition, &b.check);
 	if (!err)
 		err = resolve(s, &b);
 	if (!err)
@@ -466,6 +476,8 @@ static void tell(struct session *s, const struct brk *b, const struct pybreak_hi
 	else
 		buf_put(&text, frame.data, frame.len);
 	err_drop(err);
+	if (b && b->check && pycheck_error(b->check))
+		buf_printf(&text, "Error in its condition: %s\n", pycheck_error(b->check));
 	if (!text.failed && s->owed)
 		session_print(s, text.data, text.len);
 }
@@ -502,7 +514,8 @@ void breaks_stopped(struct session *s)
 		return;
 	for (size_t i = 0; i < s->breaks->n; i++) {
 		struct brk *b = &s->breaks->brk[i];
-		if (!has_location(b, &hit))
+		if (!has_location(b, &hit) ||
+		    (b->check && !pycheck_holds(b->check, s->target, &hit)))
 			continue;
 		b->hits++;
 		tell(s, b, &hit);

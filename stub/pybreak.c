@@ -56,6 +56,9 @@ static struct err *check_build(const struct py_runtime *rt)
 	if (rt->off.build == PY_BUILD_FREE_THREADED)
 		return err_new(ERR_STATE, "Python breakpoints are not made in free-threaded "
 					  "Python: each thread has copies of its instructions");
+	if (rt->off.build == PY_BUILD_DEBUG)
+		return err_new(ERR_STATE, "Python breakpoints are not made in debug builds: their "
+					  "checks would end the program");
 	if (!rt->verified)
 		return err_new(ERR_STATE,
 			       "Python breakpoints are not made in Python %u.%u: it "

@@ -41,8 +41,8 @@ struct pybreak_hit {
 
 /*
  * Whether to stop at a hit; called while other threads may run, the one of the hit
- * does not.  Nothing may be resumed or inserted.  Memory is to be read by
- * target->mem, whose cache is fresh; registers by target_reg_get().
+ * does not.  Nothing may be resumed or inserted.  Memory is to be read past the cache of
+ * target->mem, by its ops, or after mem_invalidate(); registers by target_reg_get().
  */
 typedef bool pybreak_condition(void *arg, struct target *t, const struct pybreak_hit *hit);
 
@@ -65,7 +65,8 @@ struct err *pybreak_ready(struct pybreak *pb) MUST_CHECK;
 /*
  * At the instruction that begins @offset bytes into @code's instructions, while the
  * process is stopped.  A place before or at the first RESUME, where the function has not
- * begun, stands for the instruction after it.  Inserting again replaces the condition.
+ * begun, stands for the instruction after it.  Inserting again replaces the
+ * condition of PYBREAK_CLIENT; others may have several.
  * ERR_BAD_DATA: no code object there, or no instruction begins there.
  * @holds may be NULL.
  */

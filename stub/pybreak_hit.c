@@ -175,9 +175,7 @@ static struct place *find_place(struct pybreak *pb, const struct user_regs_struc
 /* The opcode, alone or with the argument above it as it was loaded. */
 static void replace_opcode(struct pybreak *pb, struct user_regs_struct *r, const struct place *p)
 {
-	uint8_t arg = 0;
-	(void)pybreak_raw_read(pb, p->addr + 1, &arg, 1);
-	uint64_t both = (uint64_t)arg << 8;
+	uint64_t both = (uint64_t)p->arg << 8;
 	for (size_t i = 0; i < GPRS; i++) {
 		uint64_t v = get_gpr(r, i);
 		if (v == p->mark)
@@ -224,7 +222,6 @@ static bool agrees(struct pybreak *pb, const struct want *w, struct pybreak_hit 
 		return false;
 	if (!w->holds)
 		return true;
-	mem_invalidate(&pb->target->mem);
 	return w->holds(w->arg, pb->target, hit);
 }
 

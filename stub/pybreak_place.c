@@ -311,6 +311,7 @@ static struct err *put_in(struct pybreak *pb, const struct py_instrs *c, struct 
 		return err_new(ERR_BAD_DATA, "the instruction is not one");
 	p->mark = pb->mark[c->bytes[p->offset + 1] == pb->mark[0]];
 	p->op = py_opcode_base(pb->opcodes, op);
+	p->arg = c->bytes[p->offset + 1];
 	p->caches = pb->opcodes->caches[real];
 	uint32_t before = py_instrs_before(c, p->offset);
 	struct err *err = NULL;
@@ -352,7 +353,8 @@ static struct err *make_place(struct pybreak *pb, const struct py_instrs *c, uin
 static bool same_want(const struct want *a, const struct want *b)
 {
 	return a->addr == b->addr && a->user == b->user && a->code == b->code &&
-	       a->offset == b->offset && a->frame == b->frame;
+	       a->offset == b->offset && a->frame == b->frame &&
+	       (a->arg == b->arg || a->user == PYBREAK_CLIENT);
 }
 
 static struct err *note_want(struct pybreak *pb, const struct want *w)

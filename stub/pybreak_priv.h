@@ -18,6 +18,7 @@ struct place {
 	uint32_t offset; /* into the instructions */
 	uint8_t mark;	 /* the undefined opcode */
 	uint8_t op;	 /* what to execute instead */
+	uint8_t arg;	 /* of the instruction */
 	uint8_t caches;	 /* code units that were filled */
 	uint8_t before_caches;
 	uint64_t before; /* an instruction that would do this one's work too, changed; or 0 */

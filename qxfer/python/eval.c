@@ -266,6 +266,11 @@ static struct err *evaluate(struct evaluator *e, const struct py_expr *x, struct
 	return how[x->kind](e, x, ret);
 }
 
+struct err *eval_expression(struct evaluator *e, const struct py_expr *x, struct eval *ret)
+{
+	return evaluate(e, x, ret);
+}
+
 /* ---- what is shown ---- */
 
 static void put(struct evaluator *e, const struct eval *x, unsigned int depth);

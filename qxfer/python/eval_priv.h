@@ -57,6 +57,10 @@ void *eval_alloc(struct evaluator *e, size_t count, size_t size);
 struct err *eval_make_text(struct evaluator *e, const char *utf8, enum eval_kind kind,
 			   struct eval *ret) MUST_CHECK;
 
+/* The value of any expression. */
+struct err *eval_expression(struct evaluator *e, const struct py_expr *x,
+			    struct eval *ret) MUST_CHECK;
+
 /* ---- eval_attr.c ---- */
 
 struct err *eval_attr(struct evaluator *e, const struct eval *of, const char *name,

@@ -309,3 +309,62 @@ struct err *py_locals_visit(struct py_values *v, const struct py_frame *f,
 	buf_deinit(&w.repr);
 	return err;
 }
+
+/* ---- one ---- */
+
+static bool name_is(struct py_values *v, uint64_t items, uint64_t i, const char *name)
+{
+	uint64_t str;
+	v->reads = v->limits.reads;
+	struct err *err = val_word(v, items + 8 * i, 0, &str);
+	bool is = !err && val_str_is(v, str, name);
+	err_drop(err);
+	return is;
+}
+
+static struct err *no_slot(const char *name)
+{
+	return err_new(ERR_NOT_FOUND, "no plain local variable is called '%.60s'", name);
+}
+
+static struct err *tuple_slot(struct py_values *v, uint64_t code, const char *name, uint32_t *ret)
+{
+	struct names locals, cells;
+	struct err *err = open_names(v, code, v->lay.code.varnames, &locals);
+	if (!err)
+		err = open_names(v, code, v->lay.code.cellvars, &cells);
+	if (err)
+		return err;
+	for (uint64_t i = 0; i < cells.n && i < PY_LOCALS_MAX; i++)
+		if (name_is(v, cells.items, i, name))
+			return no_slot(name);
+	for (uint64_t i = 0; i < locals.n && i < PY_LOCALS_MAX; i++) {
+		if (!name_is(v, locals.items, i, name))
+			continue;
+		*ret = (uint32_t)i;
+		return NULL;
+	}
+	return no_slot(name);
+}
+
+struct err *py_local_slot(struct py_values *v, uint64_t code, const char *name, uint32_t *ret)
+{
+	const struct py_frame f = { .code_addr = code };
+	struct fast fast;
+	uint8_t bits;
+
+	v->reads = v->limits.reads;
+	if (v->off->lasti_unit)
+		return tuple_slot(v, code, name, ret);
+	struct err *err = find_fast(v, &f, &fast);
+	for (uint64_t i = 0; !err && i < fast.n && i < PY_LOCALS_MAX; i++) {
+		if (!name_is(v, fast.names, i, name))
+			continue;
+		err = val_read(v, fast.kinds + i, &bits, 1);
+		if (!err && kind_of(bits) == PY_LOCAL_LOCAL) {
+			*ret = (uint32_t)i;
+			return NULL;
+		}
+	}
+	return err ? err : no_slot(name);
+}

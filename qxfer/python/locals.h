@@ -37,4 +37,11 @@ struct err *py_locals_visit(struct py_values *v, const struct py_frame *f,
 			    void (*visit)(void *arg, const struct py_local *local),
 			    void *arg) MUST_CHECK;
 
+/*
+ * Which slot of a frame that runs the code object @code has the local variable @name, if it
+ * has nothing but its value in it (no cell).  ERR_NOT_FOUND: none.
+ */
+struct err *py_local_slot(struct py_values *v, uint64_t code, const char *name,
+			  uint32_t *ret) MUST_CHECK;
+
 #endif

@@ -18,6 +18,9 @@
 
 #define STATUS_EVENT(status) ((status) >> 16)
 
+/* Traps of our own may come without end: others want to be heard too. */
+#define DRAIN_MAX 256u
+
 static void quiet_stop(struct live *l, struct lwp *p)
 {
 	if (l->phase == LIVE_RUNNING && p->resumed)
@@ -472,8 +475,14 @@ void live_handle_status(struct live *l, pid_t tid, int status)
 void live_drain(struct live *l)
 {
 	int status;
-	pid_t tid;
+	pid_t tid = 1;
+	unsigned int n = 0;
 
-	while (!l->exited && (tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0)
+	for (; !l->exited && n < DRAIN_MAX; n++) {
+		tid = waitpid(-1, &status, __WALL | WNOHANG);
+		if (tid <= 0)
+			break;
 		live_handle_status(l, tid, status);
+	}
+	l->more = n == DRAIN_MAX;
 }

@@ -100,6 +100,7 @@ struct live {
 	bool job_overridden;	/* the client lets run what job control stopped before it came */
 	bool leader_untraced; /* it had died before we came: the last thread's end is all we see */
 
+	bool more;	/* waitpid() may have more already */
 	bool interrupt; /* the client wants a stop */
 	int interrupt_signo;
 	bool exited; /* the process is gone; `exit' says how, until it is reported */
@@ -205,7 +206,7 @@ void live_stepped(struct live *l, struct lwp *p, uint64_t pc);
 void live_handle_status(struct live *l, pid_t tid, int status);
 /* Whether the client wants @signo delivered without being told. */
 bool live_passes(const struct live *l, int signo);
-/* Takes all that waitpid() has now. */
+/* Takes what waitpid() has now. */
 void live_drain(struct live *l);
 /* Lets go what has not been announced, when nothing can announce it any more. */
 void live_release_early(struct live *l);

@@ -353,7 +353,7 @@ static void look_after(struct live *l)
 		(void)notice_zombie_leader(l, leader);
 	if (l->nsharers && !live_memory_shared(l))
 		live_lower_points(l);
-	l->target.wait_ms = l->nsharers ? POLL_MS : 0;
+	l->target.wait_ms = l->more ? 1 : l->nsharers ? POLL_MS : 0;
 }
 
 static bool reach_stop(struct live *l)

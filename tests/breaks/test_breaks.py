@@ -227,3 +227,54 @@ def _(t, python):
     at = step(t, r, "py-finish")
     t.equal((at[3], int(at[2])), ("outer", t.line(STEPS, "calls")), "where it returned to")
     end_steps(t, program, r)
+
+
+# ---- programs that make it hard ----
+
+HARD = "breakable.py"
+
+
+def begin_hard(t, python, mode, calls):
+    go = os.path.join(t.dir, "go")
+    program = t.program(python, HARD, mode, calls, go, until="^ready")
+    server, r = attach(t, program)
+    return program, server, r, go
+
+
+def finish_hard(t, program, r, go, hits):
+    """Counts the hits while it works; then deletes and detaches, and lets it end."""
+    touch(go)
+    seen = collections.Counter()
+    while sum(seen.values()) < hits:
+        reply, text = r.go()
+        t.check(reply[0] == "T", "it ended by %r after %r" % (reply, seen))
+        for found in HIT.finditer(text):
+            seen[int(found[3])] += 1
+        t.check(seen, "no hit in %r, %r" % (reply, text))
+    r.monitor("py-delete")
+    r.ask("D")
+    program.until("^sum .*$")
+    os.unlink(go)
+    t.equal(program.wait(), 0, "its exit status")
+    t.has(program.text, "^sum right")
+    return seen
+
+
+def hard(mode, line, hits_of, calls=100):
+    @case("hits are exact with " + mode, python=breakable, timeout=25)
+    def _(t, python):
+        program, server, r, go = begin_hard(t, python, mode, calls)
+        add(t, r, "%s:%d" % (HARD, t.line(HARD, line)))
+        hits = hits_of(calls)
+        seen = finish_hard(t, program, r, go, hits)
+        t.equal(sum(seen.values()), hits, "hits")
+
+
+hard("threads", "busy", lambda n: 4 * n)
+hard("generators", "generator", lambda n: n)
+hard("recursion", "recursion", lambda n: n + 10)
+hard("forks", "inner", lambda n: 3 * n)
+hard("signals", "inner", lambda n: 3 * n)
+hard("traced", "inner", lambda n: 3 * n)
+hard("monitored", "inner", lambda n: 3 * n)
+hard("started", "inner", lambda n: 3 * n)
