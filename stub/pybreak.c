@@ -7,6 +7,7 @@
 #include "stub/base/image.h"
 #include "stub/pybreak_priv.h"
 
+#define CACHE	     0u	     /* the opcode */
 #define TYPE_DEALLOC 48u     /* PyTypeObject.tp_dealloc, 3.8 to 3.15 with a GIL */
 #define MARK_FIRST   110u    /* no version has anything else than undefined opcodes to lose above */
 #define LOOP_BEFORE  0x2000u /* code of the loop ahead of its first handler */
@@ -187,12 +188,30 @@ struct err *pybreak_ready(struct pybreak *pb)
 
 /* ---- places ---- */
 
+struct err *pybreak_send(struct pybreak *pb, uint8_t op)
+{
+	struct target *t = pb->target;
+	struct err *err = NULL;
+
+	for (unsigned int i = 0; i < 8 && !err; i++)
+		err = t->own->put(t, pb->handlers.table + 8ull * op + i,
+				  (uint8_t)(pb->handlers.unknown >> (8 * i)), false);
+	return err;
+}
+
+void pybreak_send_back(struct pybreak *pb, uint8_t op)
+{
+	for (unsigned int i = 0; i < 8; i++)
+		pb->target->own->take(pb->target, pb->handlers.table + 8ull * op + i);
+}
+
 void pybreak_untrap(struct pybreak *pb)
 {
 	if (!pb->trapped)
 		return;
 	pb->target->own->take(pb->target, pb->handlers.unknown);
 	pb->target->own->take(pb->target, pb->dealloc);
+	pybreak_send_back(pb, CACHE);
 	pb->trapped = false;
 }
 
@@ -203,9 +222,12 @@ struct err *pybreak_trap(struct pybreak *pb)
 	struct err *err = pb->target->own->trap(pb->target, pb->handlers.unknown);
 	if (!err)
 		err = pb->target->own->trap(pb->target, pb->dealloc);
+	/* Tracing (3.11) takes an undefined opcode for CACHE, which nothing else ever executes. */
+	if (!err && !pb->bias)
+		err = pybreak_send(pb, CACHE);
+	pb->trapped = true;
 	if (err)
-		pb->target->own->take(pb->target, pb->handlers.unknown);
-	pb->trapped = !err;
+		pybreak_untrap(pb);
 	return err;
 }
 

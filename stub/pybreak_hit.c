@@ -281,25 +281,67 @@ static uint64_t code_of(struct pybreak *pb, uint64_t frame)
 		     : 0;
 }
 
-/*
- * An instruction with one of our opcodes that is no place: a copy that the program has
- * made of code with breakpoints (code.replace(), marshal).  Its twin tells what it is.
- */
-static const struct place *find_twin(struct pybreak *pb, uint64_t addr, uint64_t frame)
+static bool is_mark(const struct pybreak *pb, uint8_t op)
 {
-	uint64_t code = code_of(pb, frame);
-	uint64_t base = code + pb->off.code.bytecode;
-	if (pb->off.code.bytecode == PY_NONE)
-		base = pybreak_word(pb, code + pb->off.code.bytes) + pb->off.bytes.data;
-	for (size_t i = 0; code && i < pb->nplaces; i++)
-		if (pb->place[i].offset == addr - base)
+	return op == pb->mark[0] || op == pb->mark[1];
+}
+
+/* Where the instructions of a code object are, and how many bytes. */
+static uint64_t instructions(struct pybreak *pb, uint64_t code, uint64_t *size)
+{
+	const struct py_offsets *off = &pb->off;
+	if (off->code.bytecode != PY_NONE) {
+		*size = 2 * pybreak_word(pb, code + off->object.var_size);
+		return code + off->code.bytecode;
+	}
+	uint64_t bytes = pybreak_word(pb, code + off->code.bytes);
+	*size = pybreak_word(pb, bytes + off->bytes.size);
+	return bytes + off->bytes.data;
+}
+
+/*
+ * The place of which an instruction is a copy, that the program has made of code with
+ * breakpoints (code.replace(), marshal): it has our opcode, or CACHE where the program
+ * was given the base form of that; the caches are NOPs.
+ */
+static const struct place *find_twin(struct pybreak *pb, uint64_t addr, uint64_t offset)
+{
+	uint8_t is[2];
+
+	if (!pybreak_raw_read(pb, addr, is, 2) || (is[0] && !is_mark(pb, is[0])))
+		return NULL;
+	for (size_t i = 0; i < pb->nplaces; i++)
+		if (pb->place[i].offset == offset && pb->place[i].arg == is[1])
 			return &pb->place[i];
 	return NULL;
 }
 
-static bool is_mark(const struct pybreak *pb, uint8_t op)
+/* Makes the copy what its original is. */
+static bool heal(struct pybreak *pb, uint64_t addr, const struct place *twin)
 {
-	return op == pb->mark[0] || op == pb->mark[1];
+	static const uint8_t zeros[2 * CACHES_MAX];
+	struct mem *m = &pb->target->mem;
+	size_t n = 2u * twin->caches;
+	return n <= sizeof(zeros) && m->ops->write(m->ctx, addr + 2, zeros, n) == n &&
+	       m->ops->write(m->ctx, addr, &twin->op, 1) == 1;
+}
+
+static bool at_copy(struct pybreak *pb, pid_t tid, struct user_regs_struct *r, uint64_t code)
+{
+	uint64_t size, base = instructions(pb, code, &size);
+
+	for (size_t i = 0; code && i < GPRS; i++) {
+		uint64_t at = get_gpr(r, i) - pb->bias;
+		if (!(pb->pointers >> i & 1) || at < base || at - base >= size)
+			continue;
+		const struct place *twin = find_twin(pb, at, at - base);
+		if (!twin || !heal(pb, at, twin))
+			continue;
+		struct place copy = *twin;
+		copy.addr = at;
+		return redirect(pb, tid, r, &copy);
+	}
+	return false;
 }
 
 /* The instruction that the loop is at, by its frame's code: a RESUME; 0: it is none. */
@@ -337,26 +379,14 @@ static bool at_resume(struct pybreak *pb, pid_t tid, struct user_regs_struct *r)
 static enum own_verdict at_unknown(struct pybreak *pb, pid_t tid, struct user_regs_struct *r)
 {
 	struct place *p = find_place(pb, r);
-	uint8_t op = 0;
 
 	if (p)
 		return at_place(pb, tid, r, p);
-	if (pb->off.code.bytecode != PY_NONE && at_resume(pb, tid, r))
+	if (!pb->bias && at_resume(pb, tid, r))
 		return OWN_GO;
-	uint64_t frame = pybreak_frame(pb, r->fs_base, 0);
-	for (size_t i = 0; i < GPRS; i++) {
-		uint64_t addr = get_gpr(r, i) - pb->bias;
-		if (!(pb->pointers >> i & 1) || (pb->pointers & (pb->pointers - 1)) ||
-		    !pybreak_raw_read(pb, addr, &op, 1))
-			continue;
-		const struct place *twin = is_mark(pb, op) ? find_twin(pb, addr, frame) : NULL;
-		struct mem *m = &pb->target->mem;
-		if (!twin || m->ops->write(m->ctx, addr, &twin->op, 1) != 1)
-			continue;
-		struct place at = *twin;
-		at.addr = addr;
-		return redirect(pb, tid, r, &at) ? OWN_GO : OWN_LEFT;
-	}
+	if (at_copy(pb, tid, r, code_of(pb, pybreak_frame(pb, r->fs_base, 0))))
+		return OWN_GO;
+	/* The program's own: it gets what it asked for. */
 	return step_over(pb, tid, r, pb->handlers.unknown);
 }
 
@@ -446,7 +476,7 @@ static void settle_one(struct pybreak *pb, pid_t tid)
 			struct place *p = find_place(pb, &r);
 			if (p)
 				(void)redirect(pb, tid, &r, p);
-			else if (pb->off.code.bytecode != PY_NONE)
+			else if (!pb->bias)
 				(void)at_resume(pb, tid, &r);
 			return;
 		}

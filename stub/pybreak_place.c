@@ -69,12 +69,18 @@ static void find_copies(const struct pybreak *pb, struct mem *m, uint64_t code, 
 
 void pybreak_clean_copies(const struct pybreak *pb, struct mem *m, const struct place *p)
 {
+	const struct py_opcodes *o = pb->opcodes;
 	uint64_t copy[2];
-	uint8_t now;
+	uint8_t now, there = 0;
 
 	find_copies(pb, m, p->code, p->offset, copy);
+	(void)mem_read_some(m, p->addr, &there, 1);
+	bool replaced =
+		there && (there == o->instrumented_line || there == o->instrumented_instruction);
 	for (size_t i = 0; i < 2; i++) {
-		if (!copy[i] || mem_read_some(m, copy[i], &now, 1) != 1 || now != p->mark)
+		/* In 3.12 and 3.13 the base form of an undefined opcode is CACHE, 0. */
+		if (!copy[i] || mem_read_some(m, copy[i], &now, 1) != 1 ||
+		    !(now == p->mark || (now == 0 && replaced)))
 			continue;
 		struct err *err = mem_write(m, copy[i], &p->op, 1);
 		err_drop(err); /* it has just been read */

@@ -102,6 +102,9 @@ struct pybreak {
 /* Our traps: in, or out with nobody on the way to them. */
 struct err *pybreak_trap(struct pybreak *pb) MUST_CHECK;
 void pybreak_untrap(struct pybreak *pb);
+/* Has the table of handlers send an instruction to our trap. */
+struct err *pybreak_send(struct pybreak *pb, uint8_t op) MUST_CHECK;
+void pybreak_send_back(struct pybreak *pb, uint8_t op);
 
 /* ---- pybreak_place.c ---- */
 

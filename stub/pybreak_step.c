@@ -144,11 +144,6 @@ static struct err *want_older(struct pybreak *pb, const struct py_frame *f, size
 
 /* ---- entries ---- */
 
-static bool is_resume_entry(const struct pybreak *pb, unsigned int op)
-{
-	return py_opcode_is_resume(pb->opcodes, (uint8_t)op);
-}
-
 static struct err *catch_entries(struct pybreak *pb)
 {
 	struct target *t = pb->target;
@@ -162,9 +157,8 @@ static struct err *catch_entries(struct pybreak *pb)
 		return t->own->trap(t, pb->entry);
 	}
 	for (unsigned int op = 0; op < 256 && !err; op++)
-		for (unsigned int i = 0; i < 8 && !err && is_resume_entry(pb, op); i++)
-			err = t->own->put(t, pb->handlers.table + 8 * op + i,
-					  (uint8_t)(pb->handlers.unknown >> (8 * i)), false);
+		if (py_opcode_is_resume(pb->opcodes, (uint8_t)op))
+			err = pybreak_send(pb, (uint8_t)op);
 	return err;
 }
 
@@ -180,8 +174,8 @@ static void leave_entries(struct pybreak *pb)
 		return;
 	}
 	for (unsigned int op = 0; op < 256; op++)
-		for (unsigned int i = 0; i < 8 && is_resume_entry(pb, op); i++)
-			t->own->take(t, pb->handlers.table + 8 * op + i);
+		if (py_opcode_is_resume(pb->opcodes, (uint8_t)op))
+			pybreak_send_back(pb, (uint8_t)op);
 }
 
 bool pybreak_step_agrees(const struct pybreak *pb, const struct want *w, pid_t tid, uint64_t frame)

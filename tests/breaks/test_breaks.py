@@ -261,13 +261,22 @@ def finish_hard(t, program, r, go, hits):
 
 
 def hard(mode, line, hits_of, calls=100):
-    @case("hits are exact with " + mode, python=breakable, timeout=25)
+    @case("hits are exact with " + mode, python=breakable, timeout=60)
     def _(t, python):
         program, server, r, go = begin_hard(t, python, mode, calls)
         add(t, r, "%s:%d" % (HARD, t.line(HARD, line)))
         hits = hits_of(calls)
         seen = finish_hard(t, program, r, go, hits)
         t.equal(sum(seen.values()), hits, "hits")
+
+
+def left(mode, line):
+    @case("it goes its way when it is left in the middle, with " + mode, python=breakable,
+          timeout=60)
+    def _(t, python):
+        program, server, r, go = begin_hard(t, python, mode, 100)
+        add(t, r, "%s:%d" % (HARD, t.line(HARD, line)))
+        finish_hard(t, program, r, go, 40)
 
 
 hard("threads", "busy", lambda n: 4 * n)
@@ -278,3 +287,7 @@ hard("signals", "inner", lambda n: 3 * n)
 hard("traced", "inner", lambda n: 3 * n)
 hard("monitored", "inner", lambda n: 3 * n)
 hard("started", "inner", lambda n: 3 * n)
+for mode in ("threads", "signals", "traced", "monitored", "forks", "copied"):
+    left(mode, "inner")
+left("recursion", "recursion")
+left("generators", "generator")
