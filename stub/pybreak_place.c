@@ -16,19 +16,19 @@
 
 #define COUNTER_HIGH 0xff
 
-/* _PyCoMonitoringData, Include/cpython/code.h and internal/pycore_code.h. */
+/* Include/cpython/code.h: PyCodeObject, _PyCoMonitoringData, _PyCoCached. */
 struct monitoring {
 	uint16_t minor;
-	uint16_t monitoring; /* in the code object */
+	uint16_t cached;     /* in the code object: _co_code (3.11), or what points to it */
+	uint16_t monitoring; /* in the code object; 0: none */
 	uint16_t lines, opcodes;
 	bool wide; /* a byte ahead of the lines says how many bytes an entry has */
 };
 
 static const struct monitoring monitorings[] = {
-	{ 0x030c, 168, 40, 56, false },
-	{ 0x030d, 176, 32, 48, false },
-	{ 0x030e, 176, 96, 112, true },
-	{ 0x030f, 176, 104, 120, true },
+	{ 0x030b, 152, 0, 0, 0, false },      { 0x030c, 152, 168, 40, 56, false },
+	{ 0x030d, 160, 176, 32, 48, false },  { 0x030e, 160, 176, 96, 112, true },
+	{ 0x030f, 160, 176, 104, 120, true },
 };
 
 static const struct monitoring *monitoring_of(const struct pybreak *pb)
@@ -55,7 +55,7 @@ static void find_copies(const struct pybreak *pb, struct mem *m, uint64_t code, 
 	uint8_t width = 2;
 
 	ret[0] = ret[1] = 0;
-	uint64_t data = x ? word_of(m, code + x->monitoring) : 0;
+	uint64_t data = x && x->monitoring ? word_of(m, code + x->monitoring) : 0;
 	if (!data)
 		return;
 	uint64_t lines = word_of(m, data + x->lines), opcodes = word_of(m, data + x->opcodes);
@@ -67,12 +67,33 @@ static void find_copies(const struct pybreak *pb, struct mem *m, uint64_t code, 
 		ret[1] = opcodes + offset / 2;
 }
 
+/* co_code as the program was given it while the place was there, and will be again. */
+static void clean_cached(const struct pybreak *pb, struct mem *m, const struct place *p)
+{
+	static const uint8_t zeros[2 * CACHES_MAX];
+	const struct monitoring *x = monitoring_of(pb);
+	uint64_t bytes = x ? word_of(m, p->code + x->cached) : 0;
+	uint8_t now;
+
+	if (bytes && x->minor > 0x030b)
+		bytes = word_of(m, bytes);
+	uint64_t at = bytes + pb->off.bytes.data + p->offset;
+	if (!bytes || word_of(m, bytes + pb->off.bytes.size) <= p->offset ||
+	    mem_read_some(m, at, &now, 1) != 1 || (now && now != p->mark))
+		return;
+	struct err *err = mem_write(m, at, &p->op, 1);
+	if (!err && p->caches <= CACHES_MAX)
+		err = mem_write(m, at + 2, zeros, 2u * p->caches);
+	err_drop(err); /* it has just been read */
+}
+
 void pybreak_clean_copies(const struct pybreak *pb, struct mem *m, const struct place *p)
 {
 	const struct py_opcodes *o = pb->opcodes;
 	uint64_t copy[2];
 	uint8_t now, there = 0;
 
+	clean_cached(pb, m, p);
 	find_copies(pb, m, p->code, p->offset, copy);
 	(void)mem_read_some(m, p->addr, &there, 1);
 	bool replaced =
