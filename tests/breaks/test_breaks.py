@@ -291,3 +291,135 @@ for mode in ("threads", "signals", "traced", "monitored", "forks", "copied"):
     left(mode, "inner")
 left("recursion", "recursion")
 left("generators", "generator")
+
+
+# ---- what is left behind, and what is refused ----
+
+def raw(program, addr, size):
+    """Its memory past archerfish."""
+    with open("/proc/%d/mem" % program.pid, "rb", 0) as f:
+        f.seek(addr)
+        return f.read(size)
+
+
+def text_of(program):
+    """All that is executable in it, and read-only, from files."""
+    out = []
+    with open("/proc/%d/maps" % program.pid) as f:
+        for line in f:
+            where, prot, _, _, inode = line.split()[:5]
+            if inode != "0" and "w" not in prot and "r" in prot and "python" in line:
+                start, end = (int(x, 16) for x in where.split("-"))
+                out.append(raw(program, start, end - start))
+    return out
+
+
+@case("a code object and the interpreter are as before once breakpoints are deleted",
+      python=breakable)
+def _(t, python):
+    program, server, r, go = begin_hard(t, python, "alone", 10)
+    found = t.has(program.text, r"^code 0x([0-9a-f]+) (\d+)$")
+    addr, size = int(found[1], 16), int(found[2])
+    head = 16               # the count of references
+    before, text = raw(program, addr + head, size - head), text_of(program)
+    for line in range(t.line(HARD, "busy"), t.line(HARD, "inner") + 1):
+        add(t, r, "%s:%d" % (HARD, line))
+    add(t, r, "busy")
+    t.check(raw(program, addr + head, size - head) != before, "nothing was changed")
+    t.equal(bytes.fromhex(r.ask("m%x,%x" % (addr + head, size - head)).decode()), before,
+            "the code object as a client reads it")
+    r.monitor("py-delete")
+    t.equal(raw(program, addr + head, size - head), before, "the code object")
+    t.check(text_of(program) == text, "the interpreter is changed")
+    add(t, r, "busy")
+    r.ask("D")
+    t.equal(raw(program, addr + head, size - head), before, "the code object after a detach")
+    t.check(text_of(program) == text, "the interpreter is changed after a detach")
+    program.popen.kill()
+
+
+@case("code objects that end take their breakpoints with them", python=breakable)
+def _(t, python):
+    program, server, r, go = begin_hard(t, python, "frees", 200)
+    add(t, r, "%s:%d" % (HARD, t.line(HARD, "made")))
+    touch(go)
+    for n in range(5):
+        reply, text = r.go()
+        t.has(text, HIT.pattern)
+        add(t, r, "made.py:2")
+        reply, text = r.go()
+        t.has(text, r"line 2, in made \(x=%d\)" % n)
+    reply, text = r.go()
+    t.has(r.monitor("py-breaks"), r"0 places, 1 hit")
+    r.monitor("py-delete")
+    r.ask("D")
+    program.until("^sum .*$")
+    os.unlink(go)
+    t.equal(program.wait(), 0, "its exit status")
+    t.has(program.text, "^sum right")
+
+
+@case("an archerfish that is ended leaves nothing behind", python=breakable)
+def _(t, python):
+    program, server, r, go = begin_hard(t, python, "signals", 300)
+    add(t, r, "%s:%d if y == -1" % (HARD, t.line(HARD, "inner")))
+    r.send("vCont;c")
+    touch(go)
+    server.signal(15)
+    server.wait()
+    program.until("^sum .*$")
+    os.unlink(go)
+    t.equal(program.wait(), 0, "its exit status")
+    t.has(program.text, "^sum right")
+
+
+@case("a program whose breakpoint never holds can be interrupted", python=breakable)
+def _(t, python):
+    program, server, r, go = begin_hard(t, python, "alone", 10000000)
+    add(t, r, "%s:%d if y == -1" % (HARD, t.line(HARD, "inner")))
+    touch(go)
+    r.send("vCont;c")
+    for _ in range(3):
+        r.interrupt()
+        reply = r.recv()
+        while reply[:1] == b"O":
+            reply = r.recv()
+        t.has(reply.decode(), "^T02")
+        t.has(r.monitor("py-bt"), "breakable.py")
+        r.send("vCont;c")
+    program.popen.kill()
+
+
+@case("conditions are evaluated as Python does", python=breakable)
+def _(t, python):
+    program, server, r, go = begin_hard(t, python, "alone", 20)
+    line = t.line(HARD, "busy")
+    for condition in ("x == 3", "x > 17 and not x == 18", "x in (5, 6)", "x is None or x == 7",
+                      "go == %r and x < 1" % go, "LIMIT + 1 == 4"):
+        text = r.monitor("py-break %s:%d if %s" % (HARD, line, condition))
+        if "+" in condition:
+            t.lacks(text, "^Python breakpoint", "an operator is no condition")
+        else:
+            t.has(text, "^Python breakpoint")
+    touch(go)
+    seen = []
+    while len(seen) < 6:
+        reply, text = r.go()
+        seen += [(int(f[1]), int(f[5].split("=")[1].split(",")[0])) for f in HIT.finditer(text)]
+    t.equal(seen, [(5, 0), (1, 3), (3, 5), (3, 6), (4, 7), (2, 19)], "breakpoint and x of each hit")
+    r.ask("D")
+    os.unlink(go)
+    program.until("^sum right")
+
+
+@case("what cannot have breakpoints is refused with the reason", python=breakable)
+def _(t, python):
+    program, server, r, go = begin_hard(t, python, "alone", 1)
+    for spec, why in (("nothing.py:1", "no code of nothing.py"), ("no_such", "no function"),
+                      ("%s:99999" % HARD, "no code of"), ("", "py-break takes"),
+                      ("busy if", "."), ("busy if x ==", "missing"), ("busy if (", ".")):
+        t.has(r.monitor("py-break " + spec), why)
+    t.equal(r.monitor("py-breaks"), "No Python breakpoints.\n", "the list")
+    t.has(r.monitor("py-delete 3"), "No Python breakpoint number 3")
+    r.ask("D")
+    program.popen.kill()

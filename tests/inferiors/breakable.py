@@ -91,10 +91,10 @@ def frees():
     """Code objects end, and others take their memory."""
     total, kept = 0, []
     for x in range(calls):
-        space = {}
-        exec(compile("def made(x):\n    y = x + 1\n    return y * 2\n", "made.py", "exec"), space)
-        total += space["made"](x)
-        del space
+        exec(compile("def made(x):\n    y = x + 1\n    return y * 2\n", "made.py", "exec"),
+             globals())
+        total += made(x)    # line: made here
+        del globals()["made"]
         kept.append(bytearray(b"w" * 100))
     check(total + sum(len(k) - k.count(b"w") for k in kept), sum((x + 1) * 2 for x in range(calls)))
 
@@ -164,6 +164,10 @@ for i in range(100):
     busy(i)
     list(numbers(2))
     deep(2)
+code = busy.__code__
+print("code 0x%x %d" % (id(code) if hasattr(code, "co_linetable") and sys.version_info >= (3, 11)
+                        else id(code.co_code), sys.getsizeof(code if sys.version_info >= (3, 11)
+                                                             else code.co_code)))
 print("ready", flush=True)
 while not os.path.exists(go):
     time.sleep(0.01)
