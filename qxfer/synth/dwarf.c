@@ -211,20 +211,20 @@ static void put_variable(struct dwarf *d, const struct unit *u, const struct syn
 	put_block(&d->info, expr.data, expr.len);
 }
 
-static void put_function(struct dwarf *d, const struct unit *u, const struct synth_function *f)
+static void put_function(struct dwarf *d, const struct unit *u, const struct function *f)
 {
-	const struct synth_code *code = &f->code;
+	const struct synth_code *code = &f->pub.code;
 
-	bool named = code->qualname != code->name;
+	bool named = f->full != f->plain;
 	put_uleb(&d->info, (named ? A_FUNCTION_NAMED : A_FUNCTION) + (code->nvariables ? 0 : 1));
-	put_strp(d, code->name);
+	put_strp(d, f->plain);
 	put_u8(&d->info, 1);
 	put_uleb(&d->info, (uint64_t)code->first_line);
-	put_u64(&d->info, address_of(u, f));
+	put_u64(&d->info, address_of(u, &f->pub));
 	put_u32(&d->info, synth_text_len(code));
 	put_block(&d->info, frame_base, sizeof(frame_base));
 	if (named)
-		put_strp(d, code->qualname);
+		put_strp(d, f->full);
 	if (!code->nvariables)
 		return;
 	/* Arguments first: debuggers take them in the order of the entries. */
@@ -322,7 +322,7 @@ static void put_unit(struct dwarf *d, struct unit *u)
 	open_unit(d, u, path, u->plan->directory);
 	put_types(d, u);
 	for (size_t i = u->first; i < u->end; i++)
-		put_function(d, u, &f[i]->pub);
+		put_function(d, u, f[i]);
 	close_unit(d, u);
 }
 

@@ -30,6 +30,7 @@ struct file;
 
 struct function {
 	struct synth_function pub; /* first: the public part is the whole */
+	const char *plain, *full;  /* its names to a debugger; the same one, mostly */
 	struct file *file;
 	struct function *older;	  /* what was at the same address before */
 	struct function *in_file; /* the one added to the file before */

@@ -151,6 +151,41 @@ static const char *take_name(struct synth *s, const char *name)
 	return n ? copy : memcpy(copy, UNNAMED, sizeof(UNNAMED));
 }
 
+/* What its module is called: "os" of "/x/os.py", "json" of "/x/json/__init__.py". */
+static size_t find_stem(const char *path, const char **ret)
+{
+	const char *slash = strrchr(path, '/'), *end = path + strlen(path);
+	bool package = slash && slash > path && strcmp(slash, "/__init__.py") == 0;
+
+	if (package) {
+		end = slash;
+		slash = memrchr(path, '/', (size_t)(end - path));
+	}
+	*ret = slash ? slash + 1 : path;
+	const char *dot = package ? NULL : strchr(*ret, '.');
+	return (size_t)((dot && dot > *ret ? dot : end) - *ret);
+}
+
+/* What a debugger knows it by. */
+static struct err *name_function(struct synth *s, struct function *f)
+{
+	const struct synth_code *code = &f->pub.code;
+	f->plain = code->name;
+	f->full = code->qualname;
+	if (!s->options.is_taken || !s->options.is_taken(s->options.ctx, code->name))
+		return NULL;
+	if (!strchr(code->qualname, '.')) {
+		char name[64 + SYNTH_NAME_MAX * 4];
+		const char *stem;
+		size_t len = find_stem(code->file, &stem);
+		snprintf(name, sizeof(name), "%.*s.%s", (int)(len < 60 ? len : 60), stem,
+			 code->qualname);
+		f->full = take_name(s, name);
+	}
+	f->plain = f->full;
+	return f->full ? NULL : &err_nomem;
+}
+
 static struct err *copy_variables(struct synth *s, const struct synth_code *code,
 				  struct synth_code *copy)
 {
@@ -344,6 +379,8 @@ static struct err *make_function(struct synth *s, const struct synth_code *code,
 	struct err *err = find_file(s, code->file, &file);
 	if (!err)
 		err = copy_code(s, code, file->path, &f->pub.code);
+	if (!err)
+		err = name_function(s, f);
 	if (err)
 		return err;
 	if (!list_add(&s->functions, f))

@@ -89,6 +89,13 @@ struct synth_options {
 	 */
 	bool no_main;
 	bool jit; /* with __jit_debug_register_code and __jit_debug_descriptor */
+	/*
+	 * Whether a function of C is called so: "getenv" must stay that one to a debugger's user
+	 * who calls it, so Python's is named after its file, "os.getenv", and a method
+	 * that is called so has its qualified name alone.  NULL: none is.
+	 */
+	bool (*is_taken)(void *ctx, const char *name);
+	void *ctx;
 };
 
 /* ---- what comes of it ---- */

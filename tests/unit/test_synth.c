@@ -477,6 +477,59 @@ Test(synth, a_function_is_found_by_name_and_qualified_name_past_its_def)
 	synth_destroy(s);
 }
 
+/* ---- names that C has ---- */
+
+static bool is_taken(void *ctx, const char *name)
+{
+	(void)ctx;
+	return strcmp(name, "getenv") == 0;
+}
+
+/* Whether .debug_str has it as a whole text. */
+static bool has_text(struct image *i, const char *text)
+{
+	Elf_Data *data = NULL;
+	find_section(i, ".debug_str", &data);
+	const char *p = data->d_buf, *end = p + data->d_size;
+	for (; p < end; p += strlen(p) + 1)
+		if (strcmp(p, text) == 0)
+			return true;
+	return false;
+}
+
+Test(synth, a_function_of_a_name_that_c_has_is_named_after_its_file)
+{
+	static const struct {
+		const char *file, *qualname, *shown;
+	} cases[] = {
+		{ "/lib/os.py", "getenv", "os.getenv" },
+		{ "/lib/os/__init__.py", "getenv", "os.getenv" },
+		{ "__init__.py", "getenv", "__init__.getenv" },
+		{ "/__init__.py", "getenv", "__init__.getenv" },
+		{ "<string>", "getenv", "<string>.getenv" },
+		{ ".py", "getenv", ".py.getenv" },
+		{ "a.b/c", "getenv", "c.getenv" },
+		{ "/lib/os.py", "Env.getenv", "Env.getenv" },
+	};
+	for (size_t n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
+		const struct synth_options options = { .base = SYNTH_BASE, .is_taken = is_taken };
+		struct synth *s = NULL;
+		struct found found = { 0 };
+		cr_assert_null(synth_create(&options, &s));
+		struct synth_code code = make_code(0x1000, "getenv");
+		code.file = cases[n].file;
+		code.qualname = cases[n].qualname;
+		add(s, &code);
+		struct image i = open_image(commit(s));
+		cr_assert(has_text(&i, cases[n].shown), "%s", cases[n].file);
+		cr_assert_not(has_text(&i, "getenv"), "%s", cases[n].file);
+		synth_find_name(s, "getenv", take, &found);
+		cr_assert_eq(found.n, 1, "to us it is what it is");
+		elf_end(i.elf);
+		synth_destroy(s);
+	}
+}
+
 /* ---- generations ---- */
 
 Test(synth, the_same_code_object_is_the_same_function)
