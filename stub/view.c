@@ -49,6 +49,7 @@ void view_destroy(struct view *v)
 		return;
 	forget_stop(v);
 	synth_destroy(v->synth);
+	names_deinit(&v->c_names);
 	arena_deinit(&v->arena);
 	buf_deinit(&v->texts);
 	free(v->threads);
@@ -293,6 +294,13 @@ static bool has_main(const struct space *space)
 	return found;
 }
 
+/* Not `main': a program's and a script's are never mistaken for each other. */
+static bool is_c_name(void *view, const char *name)
+{
+	const struct view *v = view;
+	return strcmp(name, "main") != 0 && names_has(&v->c_names, name);
+}
+
 static struct err *begin_synth(struct session *s, const struct space *space)
 {
 	struct view *v = s->view;
@@ -304,15 +312,21 @@ static struct err *begin_synth(struct session *s, const struct space *space)
 	v->nthreads = 0;
 	v->announced = 0;
 	view_forget_points(v);
-	if (v->synth) {
-		synth_clear(v->synth);
-		return NULL;
+	v->namespaces = 0;
+	names_deinit(&v->c_names);
+	struct err *err = names_add(&v->c_names, space);
+	if (err || v->synth) {
+		if (v->synth)
+			synth_clear(v->synth);
+		return err;
 	}
 	snprintf(link, sizeof(link), "/proc/%d/cwd", (int)s->target->pid);
 	ssize_t n = readlink(link, cwd, sizeof(cwd) - 1);
 	cwd[n < 0 ? 0 : n] = '\0';
 	const struct synth_options options = { .base = SYNTH_BASE,
 					       .no_main = !has_main(space),
+					       .is_taken = is_c_name,
+					       .ctx = v,
 					       .directory = n > 0 && cwd[0] == '/' ? cwd : NULL };
 	return synth_create(&options, &v->synth);
 }
@@ -344,7 +358,7 @@ static struct err *walk(struct session *s, const struct space **space,
 static struct err *load(struct session *s)
 {
 	struct view *v = s->view;
-	const struct py_snapshot *snap;
+	const struct py_snapshot *snap = NULL;
 	const struct space *space;
 
 	struct err *err = walk(s, &space, &snap);
@@ -352,7 +366,7 @@ static struct err *load(struct session *s)
 		err = begin_synth(s, space);
 	if (!err)
 		err = put_threads(s, space, snap);
-	if (!err || !v->full || err->code != ERR_STATE)
+	if (!err || !snap || !v->full || err->code != ERR_STATE)
 		return err;
 	/* What is not on any stack now makes room. */
 	err_drop(err);

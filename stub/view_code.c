@@ -99,19 +99,49 @@ static bool collect(void *arg, struct py_code *code)
 	return c->n < VIEW_CODES_MAX;
 }
 
-void view_add_functions(struct session *s)
+static struct err *add_function(struct session *s, const struct space *space, struct arena *arena,
+				uint64_t addr)
+{
+	const struct synth_function *f;
+	struct synth_code code;
+	struct err *err = python_describe_code(s->python, space, addr, arena, &code);
+	if (!err)
+		err = synth_add(s->view->synth, &code, &f);
+	arena_reset(arena);
+	if (!err || err->code == ERR_NOMEM || err->code == ERR_STATE)
+		return err;
+	err_drop(err); /* too long to be one */
+	return NULL;
+}
+
+/* What there is no room for cannot be stopped at; what is on a stack has come first. */
+static struct err *add_functions(struct session *s, const struct space *space)
 {
 	struct collector c = { 0 };
+	struct arena arena = { 0 };
+
+	struct err *err = python_functions(s->python, space, collect, &c);
+	for (size_t i = 0; !err && i < c.n; i++)
+		err = add_function(s, space, &arena, c.addr[i]);
+	arena_deinit(&arena);
+	free(c.addr);
+	return err;
+}
+
+void view_add_functions(struct session *s)
+{
+	struct view *v = s->view;
 	const struct space *space;
+	uint64_t size;
 
 	struct err *err = target_space(s->target, &space);
 	if (!err)
-		err = python_functions(s->python, space, collect, &c);
-	/* What there is no room for cannot be stopped at; what is on a stack comes first. */
-	s->view->full = true;
-	for (size_t i = 0; !err && i < c.n; i++)
-		(void)view_function(s, space, c.addr[i], &err);
-	s->view->full = false;
+		err = python_namespaces(s->python, space, &size);
+	if (!err && size != v->namespaces) {
+		err = add_functions(s, space);
+		v->namespaces = size;
+	}
+	if (err)
+		session_log(s, DEBUG_GENERAL, "not all of Python's functions: %s", err->msg);
 	err_drop(err);
-	free(c.addr);
 }

@@ -6,6 +6,7 @@
 #include "qxfer/python/locals.h"
 #include "qxfer/synth/synth.h"
 #include "stub/base/arena.h"
+#include "stub/base/names.h"
 #include "stub/overlay.h"
 #include "stub/pybreak.h"
 #include "stub/view.h"
@@ -72,6 +73,8 @@ struct view {
 	bool full;	 /* a code object was refused for lack of room */
 
 	struct synth *synth;
+	struct names c_names;	     /* what C functions of the process are called */
+	uint64_t namespaces;	     /* python_namespaces() when functions were added last */
 	struct view_thread *threads; /* by id */
 	size_t nthreads, threads_cap;
 	size_t hint; /* the one found last */

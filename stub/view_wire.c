@@ -345,13 +345,14 @@ bool view_has_news(struct session *s)
 	if (!is_due(v, start) && !view_is_virtual(s->stop.tid))
 		return false;
 	bool any = view_load(s);
+	/* What a search takes is no reason to look at frames less often. */
+	v->look_cost = now_ns() - start;
 	if (any && v->asked)
 		search(s, false);
 	struct err *err = any ? synth_commit(v->synth, &g) : NULL;
 	err_drop(err); /* the next stop tries again */
 	v->asked = false;
 	v->looked_at = now_ns();
-	v->look_cost = v->looked_at - start;
 	return any && synth_generation_count(v->synth) != v->announced;
 }
 

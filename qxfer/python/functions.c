@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "qxfer/python/lookup.h"
 #include "qxfer/python/state.h"
 #include "qxfer/python/values_priv.h"
 
@@ -252,6 +253,54 @@ struct err *python_functions(struct python *py, const struct space *space,
 	py_values_end(&f.v);
 	free(f.seen);
 	return err;
+}
+
+/* ---- how much there is ---- */
+
+static uint64_t size_of_dict(const struct py_peek *p, uint64_t dict)
+{
+	struct py_dict d;
+	return dict && py_dict_open(p, dict, &d) ? d.n + 1 : 0;
+}
+
+static uint64_t size_of_modules(const struct py_peek *p, uint64_t modules, uint32_t module_dict)
+{
+	uint64_t key, module, dict, size = 0;
+	struct py_dict d;
+
+	if (module_dict == PY_NONE || !py_dict_open(p, modules, &d))
+		return 0;
+	for (size_t i = 0; i < d.n; i++) {
+		if (!py_dict_entry(p, &d, i, &key, &module) || !module)
+			continue;
+		struct err *err = mem_ptr(p->mem, module + module_dict, &dict);
+		size += err ? 0 : size_of_dict(p, dict);
+		err_drop(err); /* no module */
+	}
+	return size;
+}
+
+struct err *python_namespaces(struct python *py, const struct space *space, uint64_t *ret)
+{
+	const struct py_walk look = { .in_passing = true, .max_frames = 1 };
+	const struct py_snapshot *snap;
+	struct py_layout lay;
+	struct err *err = python_walk(py, space, &look, &snap);
+	if (!err)
+		err = py_layout_find(space->mem, py->rt.addr, &py->rt.off, &lay);
+	if (err)
+		return err;
+	const struct py_peek p = { space->mem, &py->rt.off };
+	*ret = 0;
+	for (size_t i = 0; i < snap->ninterps; i++) {
+		uint64_t modules;
+		err = mem_ptr(space->mem, snap->interps[i].addr + py->rt.off.interp.modules,
+			      &modules);
+		if (!err)
+			*ret += size_of_modules(&p, modules, lay.module.dict);
+		err_drop(err); /* then it has none yet */
+	}
+	return NULL;
 }
 
 struct err *python_code(struct python *py, const struct space *space, uint64_t addr,

@@ -151,9 +151,14 @@ static const char *take_name(struct synth *s, const char *name)
 	return n ? copy : memcpy(copy, UNNAMED, sizeof(UNNAMED));
 }
 
-/* What its module is called: "os" of "/x/os.py", "json" of "/x/json/__init__.py". */
+/* What its module is called: "os" of "/x/os.py" or "<frozen os>", "a" of "/x/a/__init__.py". */
 static size_t find_stem(const char *path, const char **ret)
 {
+	static const char frozen[] = "<frozen ";
+	if (strncmp(path, frozen, sizeof(frozen) - 1) == 0) {
+		*ret = path + sizeof(frozen) - 1;
+		return strcspn(*ret, ">");
+	}
 	const char *slash = strrchr(path, '/'), *end = path + strlen(path);
 	bool package = slash && slash > path && strcmp(slash, "/__init__.py") == 0;
 

@@ -26,6 +26,12 @@ def is_virtual(tid):
     return tid >= 0x10000000
 
 
+def unqualified(name, path):
+    """A function of a name that C has too is named after its file: selectors.select."""
+    stem = re.sub(r".*/|\.py$|^<frozen |>$", "", re.sub(r"/__init__\.py$", "", path))
+    return name[len(stem) + 1:] if name.startswith(stem + ".") else name
+
+
 def backtraces(text):
     """[(LWP, name, frames)] of the virtual threads in `thread apply all bt`."""
     pieces = THREAD.split(text)[1:]
@@ -33,7 +39,7 @@ def backtraces(text):
     for tid, name, lwp, piece in zip(*(iter(pieces),) * 4):
         if is_virtual(int(tid)):
             piece = re.split(r"^Thread \d+ \(", piece, flags=re.M)[0]
-            frames = [(m["file"], int(m["line"]), m["name"])
+            frames = [(m["file"], int(m["line"]), unqualified(m["name"], m["file"]))
                       for m in map(FRAME.match, piece.splitlines()) if m]
             found.append((int(lwp), name, frames))
     return found
@@ -175,3 +181,43 @@ def _(t, gdb):
     t.untouched(program.pid)
 
 
+@case("gdb knows the functions that no thread runs, and C's keep their names", gdb=zoo.gdbs)
+def _(t, gdb):
+    program = deadlocked(t, t.python())
+    source = os.path.join("tests", "inferiors", "philosophers.py")
+    out = t.gdb(gdb, t.serve(ON, pid=program.pid), "set breakpoint pending off", "info address eat",
+                "info line eat", "info scope Table.forks_of", "info line philosophers.py:18",
+                "info symbol getenv", "info address os.getenv")
+    t.has(out["info address eat"], r'^Symbol "eat" is .*at address 0x7e0')
+    t.has(out["info line eat"], r'^Line 21 of ".*%s" starts at address 0x7e0' % source)
+    t.has(out["info scope Table.forks_of"], r"^Symbol seat is ")
+    t.has(out["info line philosophers.py:18"], r"starts at address .*<Table\.forks_of\+")
+    t.has(out["info symbol getenv"], r"in section \.text of .*libc")
+    t.has(out["info address os.getenv"], r"at address 0x7e0")
+    t.untouched(program.pid)
+
+
+@case("functions that are defined later are known at a later stop", gdb=lambda: zoo.gdbs()[:1])
+def _(t, gdb):
+    program = t.program(t.python(), "late.py", until="^ready$", stdin=-1)
+    with t.gdb_session(gdb, t.serve(ON, pid=program.pid)) as g:
+        t.has(g.command("info address late_7"), r"^No symbol")
+
+        def known():
+            g.begin("continue")
+            g.until("Continuing", start=g.mark)
+            t.asleep(program.pid)
+            g.signal(2)
+            t.has(g.end(), r"SIGINT")
+            return "is a function" in g.command("info address unused_7")
+
+        start = len(program.text)
+        g.begin("continue")
+        program.send("7\n")
+        program.until("^made 7$", start=start)
+        t.asleep(program.pid)
+        g.signal(2)
+        g.end()
+        t.eventually(known, "unused_7 is known")
+        g.command("detach")
+    t.untouched(program.pid)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Makes a function for each line of its input, which then waits for the next line."""
+"""Makes a function for each line of its input, which then waits for the next line, and one
+that nobody calls."""
 
 import sys
 
@@ -8,6 +9,8 @@ import debuggable
 SOURCE = """def late_%d(x):
     print("made %d", flush=True)
     return sys.stdin.readline()
+def unused_%d():
+    pass
 """
 
 
@@ -18,7 +21,8 @@ def main():
     while line not in ("", "end\n"):
         number = int(line)
         names = {"sys": sys}
-        exec(compile(SOURCE % (number, number), "made_%d.py" % number, "exec"), names)
+        exec(compile(SOURCE % (number, number, number), "made_%d.py" % number, "exec"), names)
+        globals()["unused_%d" % number] = names["unused_%d" % number]
         line = names["late_%d" % number](number)
 
 

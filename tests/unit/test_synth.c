@@ -507,6 +507,8 @@ Test(synth, a_function_of_a_name_that_c_has_is_named_after_its_file)
 		{ "__init__.py", "getenv", "__init__.getenv" },
 		{ "/__init__.py", "getenv", "__init__.getenv" },
 		{ "<string>", "getenv", "<string>.getenv" },
+		{ "<frozen os>", "getenv", "os.getenv" },
+		{ "<frozen a.b>", "getenv", "a.b.getenv" },
 		{ ".py", "getenv", ".py.getenv" },
 		{ "a.b/c", "getenv", "c.getenv" },
 		{ "/lib/os.py", "Env.getenv", "Env.getenv" },
