@@ -144,9 +144,17 @@ static void run(struct synth *s, struct input *in, struct table *t)
 	}
 }
 
+static bool is_taken(void *ctx, const char *name)
+{
+	(void)ctx;
+	return name[0] & 1;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const struct synth_options options = { .base = SYNTH_BASE, .directory = "/srv" };
+	static const struct synth_options options = { .base = SYNTH_BASE,
+						      .directory = "/srv",
+						      .is_taken = is_taken };
 	struct input in = { data, len };
 	struct synth *s;
 	struct table *t = calloc(1, sizeof(*t));
