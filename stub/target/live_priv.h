@@ -93,6 +93,7 @@ struct live {
 	size_t nsharers;
 	bool lifted; /* the traps are out; the table stays */
 
+	pid_t passed;	    /* since it was last cleared this thread had a hit that was not told */
 	struct lwp *hopper; /* the trap at its event_pc is out, until it has stopped; or NULL */
 	int64_t hopping_since;
 
@@ -222,6 +223,11 @@ void live_take_hit(struct live *l, struct lwp *p, uint64_t at);
  * hop that has to.  False: there is something to tell, or the rest has to wait.
  */
 bool live_settle_hits(struct live *l);
+/*
+ * Hits that are not told come in quick succession: takes some more while they do, so
+ * that each doesn't cost a turn of the event loop.
+ */
+void live_chase_hits(struct live *l);
 /* The one that hops has stopped or is gone. */
 void live_end_hop(struct live *l, struct lwp *p);
 /* It may wait in the kernel for what only another thread can do: then those go on. */

@@ -374,6 +374,7 @@ static struct err *live_next_event(struct target *t, struct stop_event *ret, boo
 	if (l->phase == LIVE_STOPPED)
 		return NULL;
 	live_drain(l);
+	live_chase_hits(l);
 	if (l->phase == LIVE_RUNNING)
 		look_after(l);
 	if (l->phase == LIVE_RUNNING && worth_stopping(l))
