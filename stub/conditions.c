@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "stub/agent/agent.h"
+#include "stub/pyregs.h"
 #include "stub/session.h"
 
 /* Expressions of one breakpoint, and bytes of bytecode of all. */
@@ -187,7 +188,10 @@ static struct err *read_reg(void *ctx, uint16_t n, uint64_t *ret)
 	struct target *t = all->session->target;
 	const struct arch *a = t->arch;
 	uint8_t value[REG_MAX] = { 0 };
+	enum pyreg which;
 
+	if (pyregs_find(all->session, n, &which))
+		return pyregs_read_hit(all->session, all->hit, which, ret);
 	if (n >= a->nregs)
 		return err_new(ERR_NOT_FOUND, "no register %u", n);
 	const struct reg *r = &a->regs[n];

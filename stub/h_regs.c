@@ -6,6 +6,7 @@
  */
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
+#include "stub/pyregs.h"
 #include "stub/session.h"
 #include "stub/view.h"
 
@@ -55,6 +56,20 @@ static struct err *put_reg(struct session *s, pid_t tid, uint16_t regnum, struct
 	return err;
 }
 
+static struct err *put_pyreg(struct session *s, pid_t tid, enum pyreg which, struct buf *out)
+{
+	uint64_t value;
+	struct err *err = pyregs_read(s, tid, which, &value);
+
+	/* lldb takes the digits for a number, whatever they are. */
+	if (err_catch(&err, ERR_NOT_FOUND))
+		buf_puts(out, s->peer.lldb ? "0000000000000000" : "xxxxxxxxxxxxxxxx");
+	else if (!err)
+		buf_put_hex(out, &value, sizeof(value));
+	return err;
+}
+
+/* Without those of Python: a client that finds `g' shorter than target.xml asks by `p'. */
 HANDLER(h_read_regs)
 {
 	struct session *s = session;
@@ -105,10 +120,11 @@ HANDLER(h_write_regs)
 static struct err *read_regnum(struct session *s, struct rsp_cursor *args, uint16_t *ret)
 {
 	uint64_t n;
+	enum pyreg which;
 
 	if (!cur_hex(args, &n))
 		return err_new(ERR_PROTO, "malformed register number");
-	if (n >= s->target->arch->nregs)
+	if (n >= s->target->arch->nregs && !pyregs_find(s, n, &which))
 		return err_new(ERR_NOT_FOUND, "no register %#llx", (unsigned long long)n);
 	*ret = (uint16_t)n;
 	return NULL;
@@ -118,12 +134,16 @@ HANDLER(h_read_reg)
 {
 	struct session *s = session;
 	uint16_t regnum;
+	enum pyreg which;
 	pid_t tid;
 
 	struct err *err = read_regnum(s, args, &regnum);
 	if (!err)
 		err = pick_thread(s, args, &tid);
-	return err ? err : put_reg(s, tid, regnum, out);
+	if (err)
+		return err;
+	return pyregs_find(s, regnum, &which) ? put_pyreg(s, tid, which, out)
+					      : put_reg(s, tid, regnum, out);
 }
 
 /*
@@ -142,10 +162,14 @@ HANDLER(h_write_reg)
 	struct session *s = session;
 	uint8_t value[REG_MAX];
 	uint16_t regnum;
+	enum pyreg which;
 	size_t len;
 	pid_t tid;
 
 	struct err *err = read_regnum(s, args, &regnum);
+	if (!err && pyregs_find(s, regnum, &which))
+		err = err_new(ERR_STATE, "%s tells what Python does, and cannot be set",
+			      pyregs_name(which));
 	if (err)
 		return err;
 	if (!cur_char(args, '='))

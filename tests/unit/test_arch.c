@@ -120,7 +120,7 @@ ParameterizedTest(struct golden_case *c, arch, description)
 	else
 		cr_assert_null(arch_x86_64_select(NULL, &a));
 	cr_assert_eq(a->nregs, c->nregs, "%s: %u registers", c->file, a->nregs);
-	arch_tdesc(a, &got);
+	arch_tdesc(a, NULL, &got);
 	arch_free(a);
 
 	snprintf(path, sizeof(path), "tests/golden/%s", c->file);
