@@ -256,6 +256,17 @@ static struct err *find_r_debug(struct target *t, uint64_t *ret)
 	return err ? err : mem_ptr(&t->mem, slot, ret);
 }
 
+struct err *libraries_breakpoint(struct target *t, uint64_t *ret)
+{
+	uint64_t r_debug = 0;
+	struct err *err = find_r_debug(t, &r_debug);
+
+	*ret = 0;
+	if (err || !r_debug)
+		return err;
+	return mem_ptr(&t->mem, r_debug + 2ull * t->mem.addr_size, ret);
+}
+
 /* gdb's "lmid=HEX;start=HEX;prev=HEX": only what is new. Other keys may come. */
 struct part {
 	uint64_t lmid, start, prev;

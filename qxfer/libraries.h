@@ -12,4 +12,10 @@
  */
 struct err *libraries_debug_slot(struct target *t, uint64_t *ret) MUST_CHECK;
 
+/*
+ * Where ld.so calls whenever its list changes (struct r_debug's r_brk), for debuggers to put
+ * a breakpoint there; 0: it has not run yet.  ERR_NOT_FOUND as above.
+ */
+struct err *libraries_breakpoint(struct target *t, uint64_t *ret) MUST_CHECK;
+
 #endif

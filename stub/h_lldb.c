@@ -14,6 +14,7 @@
 #include "stub/handlers.h"
 #include "stub/options.h"
 #include "stub/session.h"
+#include "stub/view.h"
 
 static void put_hex_text(struct buf *out, const char *key, const char *text)
 {
@@ -190,6 +191,8 @@ static void put_region(const struct map *m, struct buf *out)
 	buf_printf(out, "start:%llx;size:%llx;permissions:%s%s%s;", (unsigned long long)m->start,
 		   (unsigned long long)(m->end - m->start), m->prot & MAP_R ? "r" : "",
 		   m->prot & MAP_W ? "w" : "", m->prot & MAP_X ? "x" : "");
+	if (!m->path)
+		return;
 	if (m->path[0])
 		put_hex_text(out, "name", m->path);
 	if (strcmp(m->path, "[stack]") == 0)
@@ -216,6 +219,9 @@ HANDLER(h_memory_region)
 	if (err)
 		return err;
 	const struct map *m = map_at_or_above(space->maps, addr);
+	struct map python = { .prot = MAP_R | MAP_X, .path = NULL };
+	if (view_region(s, addr, &python.start, &python.end) && !(m && m->start < python.start))
+		m = &python;
 	if (m && m->start <= addr)
 		put_region(m, out);
 	else

@@ -70,14 +70,17 @@ HANDLER(h_kill)
 {
 	struct session *s = session;
 	(void)args;
-	(void)out;
 
-	s->no_reply = true; /* k has none */
+	s->no_reply = true; /* k has none, but of lldb's servers */
 	if (s->target->pid > 0 && s->target->run) {
 		struct err *err = kill_process(s);
 		if (err_catch(&err, ERR_STATE))
 			err = s->target->run->detach(s->target, 0);
 		err_drop(err); /* and no way to tell */
+	}
+	if (s->peer.lldb) {
+		s->no_reply = false;
+		buf_puts(out, "X09");
 	}
 	process_gone(s);
 	return NULL;

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "qxfer/libraries.h"
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
 #include "stub/view.h"
@@ -195,11 +196,28 @@ void stop_reply(struct session *s, struct buf *out)
 	}
 }
 
+/*
+ * Where ld.so tells of a change lldb has a breakpoint of its own and reads the list anyway.
+ * Told to read it before it has understood why the thread stopped, it takes the breakpoint
+ * away and shows the stop as a trap of the program's.
+ */
+static bool is_at_ld_so(struct session *s)
+{
+	uint64_t at = 0, pc = 1;
+	struct err *err = libraries_breakpoint(s->target, &at);
+
+	if (!err)
+		err = view_reg_uint(s, s->stop.tid, s->target->arch->pc, &pc);
+	err_drop(err); /* then it is not there */
+	return at == pc;
+}
+
 void stop_reply_library(struct session *s, struct buf *out)
 {
 	if (s->peer.lldb) {
 		put_stop(s, out);
-		buf_puts(out, "library:;");
+		if (!is_at_ld_so(s))
+			buf_puts(out, "library:;");
 		return;
 	}
 	view_defer(s);

@@ -48,6 +48,7 @@ void view_destroy(struct view *v)
 	if (!v)
 		return;
 	forget_stop(v);
+	view_close_dir(v);
 	synth_destroy(v->synth);
 	names_deinit(&v->c_names);
 	arena_deinit(&v->arena);
@@ -316,8 +317,10 @@ static struct err *begin_synth(struct session *s, const struct space *space)
 	names_deinit(&v->c_names);
 	struct err *err = names_add(&v->c_names, space);
 	if (err || v->synth) {
-		if (v->synth)
+		if (v->synth) {
+			view_remove_libraries(v);
 			synth_clear(v->synth);
+		}
 		return err;
 	}
 	snprintf(link, sizeof(link), "/proc/%d/cwd", (int)s->target->pid);
@@ -372,6 +375,7 @@ static struct err *load(struct session *s)
 	err_drop(err);
 	forget_stop(v);
 	v->loaded = v->stop;
+	view_remove_libraries(v);
 	synth_clear(v->synth);
 	v->announced = 0;
 	err = put_threads(s, space, snap);

@@ -98,6 +98,8 @@ void view_stopped(struct session *s);
 
 /* ---- libraries ---- */
 
+/* The first part of it that is code and ends above @addr; false: none does. */
+bool view_region(struct session *s, uint64_t addr, uint64_t *start_ret, uint64_t *end_ret);
 /* What documents get beyond the target's; NULL: nothing. */
 const struct qxfer_extra *view_extra(struct session *s);
 /* A new descriptor of a file of the synthetic library; -1: @path is none. */

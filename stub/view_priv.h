@@ -33,7 +33,9 @@
 
 #define VIEW_PAGE 4096u
 
-#define VIEW_FOLDER "/archerfish/" /* where the client finds the synthetic libraries */
+/* Where the client finds the synthetic libraries. */
+#define VIEW_ROOT   "/archerfish"
+#define VIEW_FOLDER VIEW_ROOT "/"
 
 struct view_thread {
 	pid_t id;  /* VIEW_TID_FIRST.. */
@@ -111,6 +113,10 @@ struct view {
 	uint64_t looked_at,
 		look_cost; /* ns: when a stop was looked at last, and how long it took */
 	struct qxfer_extra extra;
+
+	struct runtime_dir *dir; /* where lldb finds them; NULL: not made */
+	bool no_dir;		 /* it could not be */
+	uint32_t written;	 /* the number of the last library in it */
 };
 
 /* Makes the view of this stop, if it is not made; false: there is nothing to be seen. */
@@ -145,6 +151,13 @@ void view_close_values(struct view *v);
 bool view_grow(void **array, size_t n, size_t *cap, size_t size);
 
 void view_forget_points(struct view *v);
+
+/* view_lldb.c: the name under which the client opens the library, escaped for XML. */
+void view_put_library_name(struct session *s, const struct synth_generation *g, struct buf *out);
+/* Before synth_clear(): what it forgets. */
+void view_remove_libraries(struct view *v);
+/* Closes the folder with all that is in it. */
+void view_close_dir(struct view *v);
 
 extern const struct overlay_area view_areas[];
 extern const size_t view_nareas;

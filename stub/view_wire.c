@@ -251,10 +251,11 @@ static void put_libraries(void *arg, uint64_t lmid, struct buf *out)
 	v->announced = synth_generation_count(v->synth);
 	for (size_t i = 0; i < v->announced; i++) {
 		g = synth_generation_at(v->synth, i);
+		buf_puts(out, "<library name=\"");
+		view_put_library_name(s, g, out);
 		buf_printf(out,
-			   "<library name=\"" VIEW_FOLDER "%s\" lm=\"0x%llx\" l_addr=\"0x%llx\""
-			   " l_ld=\"0x%llx\" lmid=\"0x%llx\"/>\n",
-			   g->name, (unsigned long long)g->lm, (unsigned long long)g->l_addr,
+			   "\" lm=\"0x%llx\" l_addr=\"0x%llx\" l_ld=\"0x%llx\" lmid=\"0x%llx\"/>\n",
+			   (unsigned long long)g->lm, (unsigned long long)g->l_addr,
 			   (unsigned long long)g->l_ld, (unsigned long long)lmid);
 	}
 }

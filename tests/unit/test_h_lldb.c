@@ -174,6 +174,13 @@ Test(h_lldb, all_threads_are_one_array)
 		"\"16\":\"0410000000000000\"}}]");
 }
 
+Test(h_lldb, a_kill_is_confirmed)
+{
+	be_lldb();
+	assert_answer(&b, "k", "X09");
+	cr_assert(b.fake.killed);
+}
+
 Test(h_lldb, exec_is_a_reason)
 {
 	b.s.stop = (struct stop_event){ .tid = FAKE_PID, .kind = STOP_EXEC, .signo = SIGTRAP };
