@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stub/pybreak.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,67 @@ static struct err *check_build(const struct py_runtime *rt)
 			       "was not tried",
 			       rt->off.version_hex >> 24, rt->off.version_hex >> 16 & 0xff);
 	return NULL;
+}
+
+/* PyInterpreterState.jit, of the builds that may have one. */
+static const struct {
+	uint32_t version_hex, offset;
+} jits[] = { { 0x030e0af0, 223184 }, { 0x030f02f0, 223408 } };
+
+/* PyCodeObject.co_executors, 3.13 to 3.15: what was made of its loops. */
+#define CODE_EXECUTORS 152u
+#define JIT_SINCE      0x030d0000u
+#define JIT_VARIABLE   "PYTHON_JIT="
+
+static bool jit_flag(const struct pybreak *pb)
+{
+	struct mem *m = &pb->target->mem;
+	uint64_t interp = 0;
+	uint8_t on = 0;
+
+	struct err *err = mem_ptr(m, pb->runtime + pb->off.runtime.interpreters_head, &interp);
+	err_drop(err);
+	for (size_t i = 0; interp && i < sizeof(jits) / sizeof(jits[0]); i++)
+		if (jits[i].version_hex == pb->off.version_hex &&
+		    mem_read_some(m, interp + jits[i].offset, &on, 1) == 1 && on == 1)
+			return true;
+	return false;
+}
+
+static bool has_executors(const struct pybreak *pb, uint64_t code)
+{
+	uint64_t executors = 0;
+	struct err *err = mem_ptr(&pb->target->mem, code + CODE_EXECUTORS, &executors);
+	err_drop(err);
+	return executors != 0;
+}
+
+/* Whether the program's environment asks for it; NUL ends each variable. */
+static bool is_asked_for(pid_t pid)
+{
+	char path[32], text[65536], *at = text;
+	bool asked = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+	FILE *f = fopen(path, "re");
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	if (f)
+		fclose(f);
+	text[n] = '\0';
+	for (; at < text + n; at += strlen(at) + 1)
+		if (strncmp(at, JIT_VARIABLE, strlen(JIT_VARIABLE)) == 0)
+			asked = at[strlen(JIT_VARIABLE)] && at[strlen(JIT_VARIABLE)] != '0';
+	return asked;
+}
+
+/* Code that a JIT has made does not pass our places, and it may not survive our opcode. */
+static struct err *check_jit(const struct pybreak *pb, uint64_t code)
+{
+	if (pb->off.version_hex < JIT_SINCE ||
+	    (!jit_flag(pb) && !has_executors(pb, code) && !is_asked_for(pb->target->pid)))
+		return NULL;
+	return err_new(ERR_STATE, "Python breakpoints are not made while Python's JIT is on "
+				  "(PYTHON_JIT=0 in its environment switches it off)");
 }
 
 static void choose_marks(struct pybreak *pb)
@@ -138,7 +200,9 @@ static struct err *learn(struct pybreak *pb, uint64_t code)
 	pb->bias = rt->off.lasti_unit ? 2 : 0;
 	pb->pointers = 0x7fff;
 	choose_marks(pb);
-	err = find_dealloc(pb, code, &type);
+	err = check_jit(pb, code);
+	if (!err)
+		err = find_dealloc(pb, code, &type);
 	if (!err)
 		err = py_handlers_find(space, pb->opcodes, type, &pb->handlers);
 	if (err)

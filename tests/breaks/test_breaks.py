@@ -9,83 +9,8 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 
-import zoo  # noqa: E402
+from breaks import HIT, add, attach, breakable, run_lines, touch  # noqa: E402
 from harness import case  # noqa: E402
-from rsp import Rsp  # noqa: E402
-
-CALLS = int(os.environ.get("CALLS", "300"))
-SOURCE = "breakpoints.py"
-HIT = re.compile(r"Python breakpoint (\d+), (\d+) hits?: #0 Frame 0x[0-9a-f]+, for file .*?, "
-                 r"line (\d+), in (\w+) \((.*)\)")
-
-
-def breakable():
-    return [p for p in zoo.interpreters() if p.version >= (3, 8) and p.build == "release"]
-
-
-def touch(path):
-    open(path, "w").close()
-
-
-class Client(Rsp):
-    """Continues, and says where it stopped."""
-
-    def go(self):
-        """The stop reply, and what was printed before it."""
-        self.send("vCont;c")
-        text = b""
-        while True:
-            reply = self.recv()
-            if reply[:1] != b"O":
-                return reply.decode("latin-1"), text.decode()
-            text += bytes.fromhex(reply[1:].decode())
-
-    def hits(self):
-        """Of each hit until the process ends: number, count, line, function, variables."""
-        while True:
-            reply, text = self.go()
-            if reply[0] in "WX":
-                return
-            found = HIT.search(text)
-            if not found:
-                raise AssertionError("no hit in %r, %r" % (reply, text))
-            yield (int(found[1]), int(found[2]), int(found[3]), found[4],
-                   dict(v.split("=", 1) for v in re.split(r", (?=\w+=)", found[5]) if v))
-
-
-def attach(t, program):
-    server = t.serve(pid=program.pid)
-    r = Client.connect(server.port, 60)
-    r.open()
-    return server, r
-
-
-def add(t, r, spec):
-    text = r.monitor("py-break " + spec)
-    t.has(text, r"^Python breakpoint \d+: ")
-    return text
-
-
-def run_lines(t, python, warm):
-    go = os.path.join(t.dir, "go")
-    program = t.program(python, SOURCE, CALLS, warm, go, until="^ready")
-    server, r = attach(t, program)
-    lines = [t.line(SOURCE, "f%d" % i) for i in (1, 2, 3, 4)]
-    for line in lines:
-        add(t, r, "%s:%d" % (SOURCE, line))
-    touch(go)
-    seen = collections.Counter()
-    left = {}
-    for number, count, line, name, variables in r.hits():
-        t.equal(line, lines[number - 1], "the line of breakpoint %d" % number)
-        t.equal(count, seen[line] + 1, "the count of line %d" % line)
-        t.equal(int(variables["x"]), seen[line], "x at line %d" % line)
-        seen[line] += 1
-        if sum(seen.values()) == 4 * CALLS:
-            os.unlink(go)
-    t.equal(dict(seen), {line: CALLS for line in lines}, "hits of each line")
-    t.equal(program.wait(), 0, "its exit status")
-    t.has(program.text, "^sum right")
 
 
 @case("four lines of a warm function stop each time with its arguments", python=breakable,
@@ -421,5 +346,17 @@ def _(t, python):
         t.has(r.monitor("py-break " + spec), why)
     t.equal(r.monitor("py-breaks"), "No Python breakpoints.\n", "the list")
     t.has(r.monitor("py-delete 3"), "No Python breakpoint number 3")
+    r.ask("D")
+    program.popen.kill()
+
+
+@case("a Python whose JIT is on is refused",
+      python=lambda: [p for p in breakable() if p.version >= (3, 14)])
+def _(t, python):
+    go = os.path.join(t.dir, "go")
+    program = t.program(python, HARD, "alone", 1, go, until="^ready",
+                        env=t.environment(PYTHON_JIT="1"))
+    server, r = attach(t, program)
+    t.has(r.monitor("py-break busy"), "JIT is on")
     r.ask("D")
     program.popen.kill()
