@@ -245,18 +245,17 @@ static struct err *split(const char *args, struct brk *b)
 	return b->spec && (!cut || b->condition) ? NULL : &err_nomem;
 }
 
-static struct err *keep(struct session *s, const struct brk *b)
+/* Room for one more behind the last. */
+static struct err *reserve(struct breaks *all)
 {
-	struct breaks *all = s->breaks;
-	if (all->n == all->cap) {
-		size_t cap = all->cap ? all->cap * 2 : 8;
-		struct brk *fresh = reallocarray(all->brk, cap, sizeof(*fresh));
-		if (!fresh)
-			return &err_nomem;
-		all->brk = fresh;
-		all->cap = cap;
-	}
-	all->brk[all->n++] = *b;
+	if (all->n < all->cap)
+		return NULL;
+	size_t cap = all->cap ? all->cap * 2 : 8;
+	struct brk *fresh = reallocarray(all->brk, cap, sizeof(*fresh));
+	if (!fresh)
+		return &err_nomem;
+	all->brk = fresh;
+	all->cap = cap;
 	return NULL;
 }
 
@@ -275,32 +274,35 @@ static struct err *check(struct session *s)
 	return pybreak_ready(s->pybreak);
 }
 
+static struct err *make(struct session *s, const char *args, struct brk *b)
+{
+	struct err *err = split(args, b);
+	if (!err && b->condition)
+		err = pycheck_create(s->python, b->condition, &b->check);
+	if (!err)
+		err = resolve(s, b);
+	return err ? err : put_in(s, b);
+}
+
 static struct err *add(struct session *s, const char *args, bool temporary, struct buf *out)
 {
-	struct brk b = { .temporary = temporary };
 	struct err *err = check(s);
 	if (!err)
-		err = split(args, &b);
-	if (!err && b.condition)
-		err = pycheck_create(s->python, b.condition, &b.check);
-	if (!err)
-		err = resolve(s, &b);
-	if (!err)
-		err = put_in(s, &b);
-	if (!err) {
-		b.number = s->breaks->last_number + 1;
-		err = keep(s, &b);
-		if (err)
-			take_out(s, &b);
-	}
+		err = reserve(s->breaks);
+	if (err)
+		return err;
+	struct brk *b = &s->breaks->brk[s->breaks->n];
+	*b = (struct brk){ .temporary = temporary, .number = s->breaks->last_number + 1 };
+	err = make(s, args, b);
 	if (err) {
-		brk_deinit(&b);
+		brk_deinit(b);
 		return err;
 	}
+	s->breaks->n++;
 	s->breaks->last_number++;
-	buf_printf(out, "Python breakpoint %u: %s", b.number, b.where ? b.where : b.spec);
-	if (b.n > 1)
-		buf_printf(out, " and %zu more", b.n - 1);
+	buf_printf(out, "Python breakpoint %u: %s", b->number, b->where ? b->where : b->spec);
+	if (b->n > 1)
+		buf_printf(out, " and %zu more", b->n - 1);
 	buf_puts(out, "\n");
 	return NULL;
 }

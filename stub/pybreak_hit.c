@@ -321,7 +321,7 @@ static bool heal(struct pybreak *pb, uint64_t addr, const struct place *twin)
 {
 	static const uint8_t zeros[2 * CACHES_MAX];
 	struct mem *m = &pb->target->mem;
-	size_t n = 2u * twin->caches;
+	size_t n = (size_t)2 * twin->caches;
 	return n <= sizeof(zeros) && m->ops->write(m->ctx, addr + 2, zeros, n) == n &&
 	       m->ops->write(m->ctx, addr, &twin->op, 1) == 1;
 }

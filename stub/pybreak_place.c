@@ -158,7 +158,8 @@ struct err *pybreak_read_code(struct pybreak *pb, uint64_t code, struct py_instr
 		err = err_new(ERR_BAD_DATA, "the code object at 0x%llx is implausibly long",
 			      (unsigned long long)code);
 	struct original o = { pb, m, code };
-	return err ? err : py_instrs_read(m, pb->opcodes, at, (uint32_t)size, original_op, &o, ret);
+	const struct py_originals of = { original_op, &o };
+	return err ? err : py_instrs_read(m, pb->opcodes, at, (uint32_t)size, &of, ret);
 }
 
 /* co_firsttraceable: where RESUME is (3.11 and later); else 0. */

@@ -6,7 +6,7 @@
 
 #define SCAN_BYTES (64u << 10)
 #define SCAN_MAX   (256u << 20) /* of one image */
-#define TABLE_SIZE (256u * 8u)
+#define TABLE_SIZE ((size_t)256 * 8)
 
 const struct py_opcodes *py_opcodes_find(uint32_t version_hex)
 {
@@ -82,11 +82,11 @@ static void scan_map(struct scan *c, const struct map *m, uint64_t *words)
 		size_t want = m->end - at < SCAN_BYTES ? (size_t)(m->end - at) : SCAN_BYTES;
 		size_t got = mem_read_some(c->space->mem, at, words, want) / 8;
 		for (size_t i = 0; i + 256 <= got; i++)
-			look_at(c, at + 8 * i, &words[i]);
+			look_at(c, at + 8ull * i, &words[i]);
 		c->scanned += got * 8;
 		if (got * 8 < want || got <= 256)
 			return;
-		at += (got - 255) * 8; /* a table may lie across the edge */
+		at += 8ull * (got - 255); /* a table may lie across the edge */
 	}
 }
 
@@ -136,24 +136,21 @@ struct err *py_handlers_find(const struct space *s, const struct py_opcodes *o, 
 
 /* ---- instructions ---- */
 
-static void mark_starts(struct py_instrs *c, uint8_t (*original)(void *arg, uint32_t offset),
-			void *arg)
+static void mark_starts(struct py_instrs *c, const struct py_originals *of)
 {
 	const struct py_opcodes *o = c->opcodes;
 
 	for (uint32_t at = 0; at + 2 <= c->len;) {
 		uint8_t op = c->bytes[at];
-		if (op && original &&
-		    (op == o->instrumented_line || op == o->instrumented_instruction))
-			op = original(arg, at);
+		if (op && of && (op == o->instrumented_line || op == o->instrumented_instruction))
+			op = of->get(of->arg, at);
 		c->starts[at / 2] = 1;
 		at += py_opcode_size(o, op);
 	}
 }
 
 struct err *py_instrs_read(struct mem *m, const struct py_opcodes *o, uint64_t at, uint32_t len,
-			   uint8_t (*original)(void *arg, uint32_t offset), void *arg,
-			   struct py_instrs *ret)
+			   const struct py_originals *of, struct py_instrs *ret)
 {
 	*ret = (struct py_instrs){ .opcodes = o, .at = at, .len = len & ~1u };
 	if (len > PY_CODE_BYTES_MAX)
@@ -166,7 +163,7 @@ struct err *py_instrs_read(struct mem *m, const struct py_opcodes *o, uint64_t a
 	if (err)
 		py_instrs_deinit(ret);
 	else
-		mark_starts(ret, original, arg);
+		mark_starts(ret, of);
 	return err;
 }
 

@@ -70,8 +70,7 @@ struct err *py_handlers_find(const struct space *s, const struct py_opcodes *o, 
 #define PY_CODE_BYTES_MAX (1u << 24)
 
 /*
- * Its instructions, as they are without anybody's breakpoints.  Where instructions are
- * instrumented (3.12 and later) what tells which they are is `base'.
+ * Its instructions, as they are without anybody's breakpoints.
  */
 struct py_instrs {
 	const struct py_opcodes *opcodes;
@@ -81,13 +80,15 @@ struct py_instrs {
 	uint8_t *starts; /* 1 at each offset / 2 where an instruction begins; owned */
 };
 
-/*
- * Reads @len bytes of instructions at @at.  @original gives the opcode that an
- * INSTRUMENTED_LINE or INSTRUMENTED_INSTRUCTION at an offset stands for; 0: not known.
- */
+/* The opcode that an INSTRUMENTED_LINE or _INSTRUCTION at an offset stands for; 0: not known. */
+struct py_originals {
+	uint8_t (*get)(void *arg, uint32_t offset);
+	void *arg;
+};
+
+/* Reads @len bytes of instructions at @at.  @of may be NULL: nothing is instrumented. */
 struct err *py_instrs_read(struct mem *m, const struct py_opcodes *o, uint64_t at, uint32_t len,
-			   uint8_t (*original)(void *arg, uint32_t offset), void *arg,
-			   struct py_instrs *ret) MUST_CHECK;
+			   const struct py_originals *of, struct py_instrs *ret) MUST_CHECK;
 void py_instrs_deinit(struct py_instrs *c);
 
 /* Whether an instruction begins at @offset and is not the rest of an EXTENDED_ARG. */

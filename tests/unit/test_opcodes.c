@@ -57,7 +57,7 @@ Test(opcodes, an_instruction_begins_behind_the_caches_of_the_one_before)
 	struct mem m = memory_of(bytes, sizeof(bytes));
 	struct py_instrs c;
 
-	cr_assert_null(py_instrs_read(&m, o, 0x1000, sizeof(bytes), NULL, NULL, &c));
+	cr_assert_null(py_instrs_read(&m, o, 0x1000, sizeof(bytes), NULL, &c));
 	cr_expect(py_instrs_begins(&c, 0));
 	cr_expect(py_instrs_begins(&c, 2));
 	for (uint32_t at = 4; at < 12; at += 2)
@@ -80,11 +80,10 @@ Test(opcodes, instructions_that_cannot_be_read_are_an_error)
 	const uint8_t bytes[4] = { 0 };
 	struct mem m = memory_of(bytes, sizeof(bytes));
 	struct py_instrs c;
-	struct err *err =
-		py_instrs_read(&m, py_opcodes_find(0x030c0000), 0x1000, 8, NULL, NULL, &c);
+	struct err *err = py_instrs_read(&m, py_opcodes_find(0x030c0000), 0x1000, 8, NULL, &c);
 	cr_assert_not_null(err);
 	err_drop(err);
-	err = py_instrs_read(&m, py_opcodes_find(0x030c0000), 0x1000, 1u << 30, NULL, NULL, &c);
+	err = py_instrs_read(&m, py_opcodes_find(0x030c0000), 0x1000, 1u << 30, NULL, &c);
 	cr_assert_not_null(err);
 	err_drop(err);
 }
