@@ -4,6 +4,8 @@
  * the request (";thread:TID;") instead of before it (lldb's "Extensions to the
  * GDB Remote Protocol", QThreadSuffixSupported).
  */
+#include <string.h>
+
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
 #include "stub/pyregs.h"
@@ -97,11 +99,25 @@ static struct err *read_values(struct rsp_cursor *args, uint8_t *ret, size_t roo
 	return NULL;
 }
 
+/* Where the value of the pc is among @len bytes of all registers; false: it is not. */
+static bool find_pc(const struct arch *a, const uint8_t *values, size_t len, uint64_t *ret)
+{
+	size_t at = 0;
+	for (uint16_t i = 0; i < a->pc; i++)
+		at += a->regs[i].bits / 8u;
+	if (at + sizeof(*ret) > len)
+		return false;
+	memcpy(ret, values + at, sizeof(*ret));
+	return true;
+}
+
 /* As gdbserver: fewer values than there are registers set the first ones. */
 HANDLER(h_write_regs)
 {
 	struct session *s = session;
 	uint8_t values[VALUES_MAX];
+	bool done = false;
+	uint64_t pc;
 	size_t len;
 	pid_t tid;
 
@@ -110,7 +126,9 @@ HANDLER(h_write_regs)
 		err = pick_thread(s, args, &tid);
 	if (!err)
 		err = view_refuse_write(s, tid);
-	if (!err)
+	if (!err && find_pc(s->target->arch, values, len, &pc))
+		err = view_send_thread(s, tid, pc, &done);
+	if (!err && !done)
 		err = target_regs_set(s->target, tid, values, len);
 	if (!err)
 		buf_puts(out, "OK");
@@ -160,21 +178,29 @@ static struct err *leave_syscall(struct session *s, pid_t tid)
 HANDLER(h_write_reg)
 {
 	struct session *s = session;
-	uint8_t value[REG_MAX];
+	uint8_t value[REG_MAX] = { 0 };
 	uint16_t regnum;
 	enum pyreg which;
+	bool done = false;
+	uint64_t pc;
 	size_t len;
 	pid_t tid;
 
 	struct err *err = read_regnum(s, args, &regnum);
-	if (!err && pyregs_find(s, regnum, &which))
-		err = err_new(ERR_STATE, "%s tells what Python does, and cannot be set",
-			      pyregs_name(which));
 	if (err)
 		return err;
 	if (!cur_char(args, '='))
 		return err_new(ERR_PROTO, "malformed P");
 	err = read_values(args, value, sizeof(value), &len);
+	/*
+	 * What Python does is not changed so.  But gdb writes back every register when a
+	 * function that it has called returns (save-restore="no" means nothing to it on x86), and
+	 * were one refused it would leave the others as they are.
+	 */
+	if (!err && pyregs_find(s, regnum, &which)) {
+		buf_puts(out, "OK");
+		return NULL;
+	}
 	if (!err && len != s->target->arch->regs[regnum].bits / 8u)
 		err = err_new(ERR_PROTO, "%s has %u bits, not %zu",
 			      s->target->arch->regs[regnum].name,
@@ -183,7 +209,10 @@ HANDLER(h_write_reg)
 		err = pick_thread(s, args, &tid);
 	if (!err)
 		err = view_refuse_write(s, tid);
-	if (!err)
+	memcpy(&pc, value, sizeof(pc));
+	if (!err && regnum == s->target->arch->pc)
+		err = view_send_thread(s, tid, pc, &done);
+	if (!err && !done)
 		err = target_reg_set(s->target, tid, regnum, value);
 	if (!err && s->peer.lldb && regnum == s->target->arch->pc)
 		err = leave_syscall(s, tid);

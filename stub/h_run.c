@@ -68,6 +68,7 @@ static struct err *resume(struct session *s, const struct resume_action *actions
 		return look_again(s, actions->tid);
 	if (!t->run)
 		return err_new(ERR_UNSUPPORTED, "target cannot run");
+	view_resumes(s);
 	t->pass_signals = s->pass_signals;
 	t->keep_signals = s->program_signals_set ? s->program_signals : NULL;
 	struct err *err = t->run->resume(t, actions, n);
@@ -219,6 +220,10 @@ static struct err *set_pc(struct session *s, struct rsp_cursor *args)
 	if (s->options->read_only)
 		return err_new(ERR_STATE, "the stub is read-only");
 	memcpy(value, &addr, sizeof(addr));
+	bool done;
+	struct err *err = view_send_thread(s, s->g_tid, addr, &done);
+	if (err || done)
+		return err;
 	return target_reg_set(s->target, s->g_tid, s->target->arch->pc, value);
 }
 

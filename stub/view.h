@@ -64,6 +64,13 @@ struct err *view_reg_get(struct session *s, pid_t tid, uint16_t regnum,
 struct err *view_reg_uint(struct session *s, pid_t tid, uint16_t regnum, uint64_t *ret) MUST_CHECK;
 /* Why a virtual thread's registers cannot be written, or NULL for a real one. */
 struct err *view_refuse_write(const struct session *s, pid_t tid) MUST_CHECK;
+/*
+ * Before a thread's pc is written: whether @pc is a synthetic one, and all that can be done about
+ * that has been; or, in words, that it cannot go there.
+ */
+struct err *view_send_thread(struct session *s, pid_t tid, uint64_t pc, bool *done) MUST_CHECK;
+/* Before anything is resumed: tells the client's user of what is not as it seems. */
+void view_resumes(struct session *s);
 
 /* ---- memory ---- */
 

@@ -103,6 +103,8 @@ struct view {
 	pid_t actual_id;
 	pid_t nudged; /* the virtual thread that was told to have moved, or 0 */
 
+	uint64_t called; /* a synthetic function that the client believes to call; 0: none */
+
 	/* What the client knows. */
 	bool listed;	   /* it has read the list of libraries */
 	bool asked;	   /* it has listed the threads since the last look */

@@ -221,3 +221,22 @@ def _(t, gdb):
         t.eventually(known, "unused_7 is known")
         g.command("detach")
     t.untouched(program.pid)
+
+
+@case("a Python function that is called or jumped to as if it were C's harms nothing",
+      gdb=zoo.gdbs)
+def _(t, gdb):
+    program = deadlocked(t, t.python())
+    with t.gdb_session(gdb, t.serve(ON, pid=program.pid)) as g:
+        g.command("thread 1")
+        before = g.command("info registers rip rsp rbp rdi rax")
+        called = g.command("call ((int (*)(int)) eat)(1)")
+        t.has(called, r"^eat is a function of Python: it was not called")
+        t.lacks(called, r"SIG|(?i:warning)")
+        t.equal(g.command("info registers rip rsp rbp rdi rax"), before, "the registers")
+        for command in ("jump eat", "set var $rip = (long) eat"):
+            t.has(g.command(command), r"[Cc]ould not write register")
+        t.equal(g.command("info registers rip rsp rbp rdi rax"), before, "the registers")
+        t.has(g.command("call (int) getpid()"), r"^\$\d+ = %d$" % program.pid)
+        g.command("detach")
+    t.untouched(program.pid)
