@@ -71,7 +71,7 @@ def steps():
         ("lint", ["lint"], style),
         ("values", ["check-values"], None),
         ("e2e", ["check-e2e"], None),
-        ("lldb", ["check-lldb"], None),
+        ("lldb", ["check-lldb", "LLDB=-k host"], None),
         ("live", ["check-live"], None),
         ("diff", ["check-diff"], None),
     ] + fuzzers()
