@@ -6,6 +6,8 @@
 
 #include "qxfer/python.h"
 #include "qxfer/python/functions.h"
+#include "qxfer/python/opcodes.h"
+#include "qxfer/python/runtime.h"
 #include "stub/pybreak.h"
 #include "stub/pycheck.h"
 #include "stub/session.h"
@@ -78,6 +80,8 @@ struct search {
 	int32_t first; /* of rows of that code past its RESUME */
 	uint32_t first_offset;
 	bool failed;
+	struct mem *mem;
+	const struct py_opcodes *opcodes;
 };
 
 /* "a/b.py" is wanted; "/x/a/b.py" is it, "/x/aa/b.py" is not. */
@@ -122,6 +126,21 @@ static void restart(struct search *f, int32_t line)
 	f->into->where = NULL;
 }
 
+/*
+ * A statement of several lines comes back to its first: to call what it has loaded, say.
+ * A loop does, too, with the code of its condition once more.
+ */
+static bool goes_on(const struct search *f, uint32_t offset)
+{
+	const struct brk *b = f->into;
+	uint8_t op;
+
+	if (!b->n || b->location[b->n - 1].code != f->code->addr || !f->opcodes ||
+	    mem_read_some(f->mem, f->code->bytecode + offset, &op, 1) != 1)
+		return false;
+	return !f->opcodes->begins[py_opcode_base(f->opcodes, op)];
+}
+
 static void look_at_row(void *arg, uint32_t offset, int32_t line)
 {
 	struct search *f = arg;
@@ -129,6 +148,8 @@ static void look_at_row(void *arg, uint32_t offset, int32_t line)
 		return;
 	if (line != f->best)
 		restart(f, line);
+	if (goes_on(f, offset))
+		return;
 	add_location(f, offset, line);
 }
 
@@ -190,11 +211,17 @@ static struct err *resolve(struct session *s, struct brk *b)
 {
 	struct search f = { .into = b };
 	const struct space *space;
+	const struct py_runtime *rt;
 	struct err *err = parse_spec(b->spec, &f);
 	if (!err)
 		err = target_space(s->target, &space);
 	if (!err)
+		err = python_runtime(s->python, space, &rt);
+	if (!err) {
+		f.mem = space->mem;
+		f.opcodes = py_opcodes_find(rt->off.version_hex);
 		err = python_functions(s->python, space, look_at_code, &f);
+	}
 	if (!err && f.failed)
 		err = &err_nomem;
 	if (!err && !b->n)

@@ -58,6 +58,16 @@ def caches(ops):
     return {ops[k]: n for k, n in entries.items() if n and k in ops}
 
 
+def may_begin(name):
+    """Whether a statement's code can begin with it: it takes nothing from the stack."""
+    if name in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "LOAD_SPECIAL",
+                "LOAD_FROM_DICT_OR_DEREF", "LOAD_FROM_DICT_OR_GLOBALS"):
+        return False
+    return name.startswith(("LOAD_", "JUMP_", "DELETE_", "SETUP_", "IMPORT_NAME", "INSTRUMENTED_",
+                            "RETURN_CONST", "NOP", "PUSH_NULL", "POP_BLOCK", "RESUME", "GEN_START",
+                            "EXTENDED_ARG", "COPY_FREE_VARS", "MAKE_CELL", "NOT_TAKEN"))
+
+
 def put(name, table):
     items = ["[%d] = %d," % i for i in sorted(table.items())]
     print("\t\t.%s = {" % name)
@@ -101,6 +111,7 @@ def main():
         if v:
             print("\t\t.%s = %d," % (k, v))
     put("undefined", {n: 1 for n in undefined})
+    put("begins", {o: 1 for n, o in ops.items() if o not in deopt and may_begin(n)})
     for name, table in (("deopt", deopt), ("single", single), ("caches", units)):
         if table:
             put(name, table)

@@ -19,6 +19,7 @@ struct py_opcodes {
 	uint8_t instrumented_line, instrumented_instruction, instrumented_resume;
 	uint8_t push_exc_info, return_generator, for_iter, send, yield_value;
 	uint8_t undefined[256]; /* 1: no instruction */
+	uint8_t begins[256];	/* 1: a statement's code may begin with it; of base forms */
 	uint8_t deopt[256];	/* of a specialised instruction its base; 0: it is its own */
 	/*
 	 * Of an instruction that does the next one's work and skips it: what to have in its

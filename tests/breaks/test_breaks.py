@@ -186,7 +186,7 @@ def finish_hard(t, program, r, go, hits):
 
 
 def hard(mode, line, hits_of, calls=100):
-    @case("hits are exact with " + mode, python=breakable, timeout=60)
+    @case("hits are exact with %s, line %s" % (mode, line), python=breakable, timeout=60)
     def _(t, python):
         program, server, r, go = begin_hard(t, python, mode, calls)
         add(t, r, "%s:%d" % (HARD, t.line(HARD, line)))
@@ -212,6 +212,8 @@ hard("signals", "inner", lambda n: 3 * n)
 hard("traced", "inner", lambda n: 3 * n)
 hard("monitored", "inner", lambda n: 3 * n)
 hard("started", "inner", lambda n: 3 * n)
+hard("shapes", "split", lambda n: n)
+hard("shapes", "condition", lambda n: n + 1)
 for mode in ("threads", "signals", "traced", "monitored", "forks", "copied"):
     left(mode, "inner")
 left("recursion", "recursion")

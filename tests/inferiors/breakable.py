@@ -149,6 +149,17 @@ def copied():
     check(total, busy_sum(calls))
 
 
+def shapes():
+    """A statement of several lines, and a condition that a loop comes back to."""
+    n, total = calls, 0
+    while n:                # line: condition here
+        n -= 1
+        total += max(       # line: split here
+            n,
+            1)
+    check(total, sum(max(n, 1) for n in range(calls)))
+
+
 def started():
     """Processes that share the memory for a moment."""
     import subprocess
