@@ -165,13 +165,14 @@ static void byte_or_word(struct x86 *x)
 static bool is_own_stack(const struct x86 *x, uint64_t addr, size_t len)
 {
 	uint64_t bottom = x->r.rsp - STACK_BELOW;
-	return !x->from_pc && addr - bottom < STACK_NEAR && addr - bottom + len < STACK_NEAR;
+	return addr - bottom < STACK_NEAR && addr - bottom + len < STACK_NEAR;
 }
 
 static bool load(struct x86 *x, uint64_t addr, uint8_t size, uint64_t *ret)
 {
 	*ret = 0;
-	return is_own_stack(x, addr, size) && x->mem->read(x->mem->ctx, addr, ret, size);
+	return (is_own_stack(x, addr, size) || addr % size == 0) &&
+	       x->mem->read(x->mem->ctx, addr, ret, size);
 }
 
 /* The last that can fail of an instruction. */
@@ -180,10 +181,16 @@ static bool store(struct x86 *x, uint64_t addr, uint8_t size, uint64_t v)
 	return is_own_stack(x, addr, size) && x->mem->write(x->mem->ctx, addr, &v, size);
 }
 
+/* All of the instruction has been read. */
+static uint64_t rm_addr(const struct x86 *x)
+{
+	return x->from_pc ? x->addr + next_pc(x) : x->addr;
+}
+
 static bool rm_get(struct x86 *x, uint8_t size, uint64_t *ret)
 {
 	if (x->in_memory)
-		return load(x, x->addr, size, ret);
+		return load(x, rm_addr(x), size, ret);
 	*ret = reg_get(x, x->rm, size);
 	return true;
 }
@@ -191,7 +198,7 @@ static bool rm_get(struct x86 *x, uint8_t size, uint64_t *ret)
 static bool rm_put(struct x86 *x, uint64_t v)
 {
 	if (x->in_memory)
-		return store(x, x->addr, x->size, v);
+		return store(x, rm_addr(x), x->size, v);
 	reg_put(x, x->rm, x->size, v);
 	return true;
 }
@@ -454,10 +461,7 @@ static bool do_lea(struct x86 *x)
 {
 	if (!fetch_modrm(x) || !x->in_memory)
 		return false;
-	/* No immediate follows, so the next instruction begins here. */
-	if (x->from_pc)
-		x->addr += next_pc(x);
-	reg_put(x, x->reg, x->size, x->addr);
+	reg_put(x, x->reg, x->size, rm_addr(x));
 	return true;
 }
 

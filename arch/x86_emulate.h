@@ -4,9 +4,11 @@
  * the breakpoint can stay where it is while other threads run by.
  *
  * Only what stands where breakpoints are set, and only what another thread can't see
- * being done in pieces: instructions on registers, on the thread's own stack, and
- * jumps (Intel SDM volume 2; 64-bit code).  Everything else is for the processor:
- * false, and nothing was changed.
+ * being done in pieces: instructions on registers and on the thread's own stack, loads of
+ * aligned words from anywhere, and jumps (Intel SDM volume 2; 64-bit code).  Everything
+ * else is for the processor: false, and nothing was changed.  Among that are all other
+ * stores: one may be what ends a restartable sequence (rseq(2)), which the kernel gives
+ * up when the thread has been stopped.
  */
 #ifndef ARCH_X86_EMULATE_H
 #define ARCH_X86_EMULATE_H

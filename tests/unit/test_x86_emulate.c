@@ -33,7 +33,7 @@ static uint64_t rnd(void)
 
 static bool read_area(void *ctx, uint64_t addr, void *buf, size_t len)
 {
-	if (addr < AREA || addr + len > AREA + SIZE)
+	if (addr < AREA || addr - AREA > SIZE - len)
 		return false;
 	memcpy(buf, (uint8_t *)ctx + (addr - AREA), len);
 	return true;
@@ -41,7 +41,7 @@ static bool read_area(void *ctx, uint64_t addr, void *buf, size_t len)
 
 static bool write_area(void *ctx, uint64_t addr, const void *buf, size_t len)
 {
-	if (addr < AREA || addr + len > AREA + SIZE)
+	if (addr < AREA || addr - AREA > SIZE - len)
 		return false;
 	memcpy((uint8_t *)ctx + (addr - AREA), buf, len);
 	return true;
@@ -189,6 +189,10 @@ static unsigned int emulated(pid_t child, unsigned int first, unsigned int opcod
 			code[at] = (uint8_t)(0x44 | (rnd() & 0x39));
 			code[at + 1] = (uint8_t)(rnd() % 2 ? 0x24 : rnd());
 			code[at + 2] &= 0x3f;
+		} else if (rnd() % 4 == 0) {
+			/* From somewhere in the area, by the pc. */
+			code[at] = (uint8_t)((code[at] & 0x38) | 5);
+			memcpy(&code[at + 1], &(int32_t){ (int32_t)(rnd() % 0x3000) }, 4);
 		}
 		done += compare(child, code, flags);
 	}
@@ -261,6 +265,8 @@ Test(x86_emulate, common_first_instructions_are_known)
 		{ "48 63 d0", 3 },
 		{ "0f b6 45 ff", 4 },
 		{ "83 45 fc 01", 4 },
+		{ "8b 05 fa 0f 00 00", 6 },
+		{ "83 3d f9 0f 00 00 05", 7 },
 		{ "ff 75 f0", 3 },
 		{ "6a 05", 2 },
 	};
@@ -278,9 +284,10 @@ Test(x86_emulate, common_first_instructions_are_known)
 Test(x86_emulate, what_others_could_see_is_left_to_the_processor)
 {
 	static const char *const refused[] = {
-		"8b 05 00 10 00 00", /* a global variable */
-		"89 05 00 10 00 00",
-		"48 8b 07",		      /* through a pointer */
+		"8b 05 00 10 00 00", /* a variable that is not aligned */
+		"89 05 fa 0f 00 00", /* a store to one that is */
+		"ff 05 fa 0f 00 00",
+		"48 8b 07",		      /* through a pointer to nowhere */
 		"f0 83 45 fc 01",	      /* locked */
 		"64 48 8b 04 25 28 00 00 00", /* thread-local */
 		"0f 05",
