@@ -266,6 +266,19 @@ def execs(x, _):
     x.ask("vCont;c")
 
 
+def conditions(x, names):
+    # The count, which rdi points to, is 7; is 9, at a hardware breakpoint; nothing holds.
+    for kind, count in ((0, "07"), (1, "09")):
+        x.ask("Z%d,%x,1;X3,220027X8,2600051a22%s1327" % (kind, names["hit"], count))
+        stop = x.run("vCont;c")
+        look(x)
+        x.ask("m%x,8" % names["count"])
+        x.ask("z%d,%x,1" % (kind, names["hit"]))
+        x.step(stop)
+    x.ask("Z0,%x,1;X3,220027" % names["hit"])
+    x.ask("vCont;c")
+
+
 def kill(x, _):
     x.ask("vKill;%x" % x.pid)
     x.ask("?")
@@ -297,6 +310,7 @@ SCENARIOS = {
     "exec by another thread": (["exec", program_path("ends"), "exit", "3"], execs),
     "killed by itself": (["ends", "raise", "9"], lambda x, _: x.ask("vCont;c")),
     "crash": (["ends", "raise", "6"], crash),
+    "conditions": (["hits", "1", "20"], conditions),
     "kill": (["strides"], kill),
     "detach": (["strides"], detach),
 }
