@@ -108,6 +108,12 @@ struct python_place {
 	int32_t line; /* -1: not known */
 };
 struct err *python_frame_place(const struct python_view *view, struct python_place *ret) MUST_CHECK;
+/*
+ * Lines @first to @last, as many as there are, of a place that is in no file, each with a
+ * newline: the program itself may have them.  ERR_NOT_FOUND: it has not.
+ */
+struct err *python_place_lines(const struct python_view *view, const struct python_place *at,
+			       int64_t first, int64_t last, struct buf *out) MUST_CHECK;
 
 /*
  * Who waits for which lock, who holds it, and deadlocks: as text (`monitor py-locks'),

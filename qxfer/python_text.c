@@ -128,7 +128,9 @@ void pytext_find_lines(struct python *py, const struct space *s, struct py_quote
 		ready = true;
 		looks++;
 		buf_clear(&b);
-		if (!err && py_source_line(&values, line->file, line->number, &b) && !b.failed)
+		struct py_source source;
+		if (!err && py_source_open(&values, line->file, &source) &&
+		    py_source_put(&source, line->number, false, &b) && !b.failed)
 			line->text = arena_strdup(&quotes->arena, b.data, b.len);
 	}
 	err_drop(err);

@@ -5,6 +5,7 @@
 
 #include "qxfer/python/called.h"
 #include "qxfer/python/locals.h"
+#include "qxfer/python/sources.h"
 #include "qxfer/python_text.h"
 
 #define LOCALS_BYTES (16u << 20) /* of one answer; the frame that reaches it is the last */
@@ -191,6 +192,8 @@ static struct err *put_lines(const struct python_view *view, size_t first, size_
 			      : no_line(view, first);
 	for (size_t i = first; !err && i < lines.n && i - first < n; i++)
 		put_line(&w, &lines.line[i], i);
+	if (!err)
+		pytext_find_lines(view->py, view->space, view->quotes);
 	py_values_end(&values);
 	free(lines.line);
 	return err;
@@ -246,4 +249,28 @@ struct err *python_frame_place(const struct python_view *view, struct python_pla
 		return err_new(ERR_BAD_DATA, "%s", f->name);
 	*ret = (struct python_place){ .file = f->file, .name = f->name, .line = f->pos.line };
 	return NULL;
+}
+
+static struct err *put_source(const struct py_source *s, const struct python_place *at,
+			      int64_t first, int64_t last, struct buf *out)
+{
+	if (first > 0 && (uint64_t)first > s->n)
+		return err_new(ERR_NOT_FOUND, "%.80s has only %" PRIu64 " lines", at->file, s->n);
+	for (int64_t n = first; n <= last && py_source_put(s, n, true, out); n++)
+		buf_puts(out, "\n");
+	return NULL;
+}
+
+struct err *python_place_lines(const struct python_view *view, const struct python_place *at,
+			       int64_t first, int64_t last, struct buf *out)
+{
+	struct py_values values = { 0 };
+	struct py_source source;
+	struct err *err = python_values(view->py, view->space, NULL, &values);
+	if (!err && !py_source_open(&values, at->file, &source))
+		err = err_new(ERR_NOT_FOUND, "%.80s is not a file", at->file);
+	if (!err)
+		err = put_source(&source, at, first, last, out);
+	py_values_end(&values);
+	return err;
 }

@@ -179,7 +179,8 @@ static struct err *parse_range(const char *args, int64_t line, struct list_range
 {
 	size_t len = strspn(args, "0123456789");
 	const char *rest = args + len + strspn(args + len, " ");
-	*ret = (struct list_range){ line - LIST_AROUND, line + LIST_AROUND };
+	*ret = (struct list_range){ line - LIST_AROUND > 1 ? line - LIST_AROUND : 1,
+				    line + LIST_AROUND };
 	if (!*args)
 		return NULL;
 	ret->first = parse_number(args, len);
@@ -193,25 +194,52 @@ static struct err *parse_range(const char *args, int64_t line, struct list_range
 	}
 	if (ret->first < 0 || ret->last < 0)
 		return err_new(ERR_BAD_DATA, "py-list takes START or START,END, not %.40s", args);
+	if (ret->first < 1)
+		ret->first = 1;
+	if (ret->last > ret->first + LIST_MAX - 1)
+		ret->last = ret->first + LIST_MAX - 1;
 	return NULL;
+}
+
+static void put_number(int64_t n, int32_t line, struct buf *out)
+{
+	char number[24];
+	snprintf(number, sizeof(number), "%s%" PRId64, n == line ? ">" : "", n);
+	buf_printf(out, "%4s    ", number);
 }
 
 static void put_range(const struct source_file *f, int32_t line, struct list_range r,
 		      struct buf *out)
 {
-	if (r.first < 1)
-		r.first = 1;
-	for (int64_t n = r.first; n <= r.last && n < r.first + LIST_MAX; n++) {
-		char number[24];
+	for (int64_t n = r.first; n <= r.last; n++) {
 		size_t start = out->len;
-		snprintf(number, sizeof(number), "%s%" PRId64, n == line ? ">" : "", n);
-		buf_printf(out, "%4s    ", number);
+		put_number(n, line, out);
 		if (!source_line(f, (int32_t)n, out)) {
 			out->len = start;
 			return;
 		}
 		buf_puts(out, "\n");
 	}
+}
+
+/* Of code that came from no file: the program may have its text all the same. */
+static struct err *list_memory(const struct python_view *view, const struct python_place *at,
+			       const struct list_range *range, struct buf *out)
+{
+	_cleanup_buf_ struct buf lines = { 0 };
+	struct err *err = python_place_lines(view, at, range->first, range->last, &lines);
+	size_t start = 0;
+	if (!err && lines.failed)
+		err = &err_nomem;
+	for (int64_t n = range->first; !err && start < lines.len; n++) {
+		size_t end = start;
+		while (lines.data[end] != '\n')
+			end++;
+		put_number(n, at->line, out);
+		buf_put(out, lines.data + start, ++end - start);
+		start = end;
+	}
+	return err;
 }
 
 static struct err *list_file(struct session *s, const struct python_place *at,
@@ -223,8 +251,6 @@ static struct err *list_file(struct session *s, const struct python_place *at,
 		return err_new(ERR_STATE,
 			       "Unable to open %.60s: files are not served (--no-host-io)",
 			       at->file);
-	if (*at->file == '<')
-		return err_new(ERR_NOT_FOUND, "%.80s is not a file", at->file);
 	open_source(s, &source);
 	const struct source_file *f = source_file(&source, at->file);
 	if (!f)
@@ -252,7 +278,10 @@ static struct err *run_py_list(struct session *s, const char *args, struct buf *
 		err = err_new(ERR_NOT_FOUND, "the current line of %.60s is not known", at.name);
 	if (!err)
 		err = parse_range(args, at.line, &range);
-	return err ? err : list_file(s, &at, &range, out);
+	if (err)
+		return err;
+	return *at.file == '<' ? list_memory(&view, &at, &range, out)
+			       : list_file(s, &at, &range, out);
 }
 
 static struct err *run_py_locks(struct session *s, const char *args, struct buf *out)

@@ -5,6 +5,7 @@
 #include "qxfer/python/values_priv.h"
 
 #define FIND_READS 50000u
+#define LINE_READS 100u
 #define LINE_CHARS 1000u
 
 /* The list of lines, 0: there is none. */
@@ -33,12 +34,8 @@ static bool is_blank(uint32_t c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-static void put_stripped(const uint32_t *text, size_t n, struct buf *out)
+static void put_text(const uint32_t *text, size_t n, struct buf *out)
 {
-	while (n && is_blank(text[n - 1]))
-		n--;
-	for (; n && is_blank(*text); n--)
-		text++;
 	for (size_t i = 0; i < n; i++)
 		if (text[i] == '\t')
 			buf_puts(out, "\t");
@@ -46,36 +43,53 @@ static void put_stripped(const uint32_t *text, size_t n, struct buf *out)
 			py_text_put(out, text[i]);
 }
 
-static struct err *put_line(struct py_values *v, const char *file, int32_t number, struct buf *out,
-			    bool *found)
+static void put_stripped(const uint32_t *text, size_t n, struct buf *out)
 {
-	uint64_t lines, n = 0, items = 0, line = 0;
-	uint32_t text[LINE_CHARS];
-	size_t len = 0;
-	struct err *err = find_lines(v, file, &lines);
-	if (err || !val_is(v, lines, "list"))
-		return err;
-	err = val_word(v, lines, v->off->object.var_size, &n);
-	if (err || number < 1 || (uint64_t)number > n)
-		return err;
-	err = val_word(v, lines, v->lay.list.items, &items);
-	if (!err)
-		err = val_word(v, items + 8 * ((uint64_t)number - 1), 0, &line);
-	if (err || !val_is(v, line, "str"))
-		return err;
-	err = val_get_str(v, line, text, LINE_CHARS, &len);
-	if (err)
-		return err;
-	put_stripped(text, len, out);
-	*found = true;
-	return NULL;
+	while (n && is_blank(text[n - 1]))
+		n--;
+	for (; n && is_blank(*text); n--)
+		text++;
+	put_text(text, n, out);
 }
 
-bool py_source_line(struct py_values *v, const char *file, int32_t number, struct buf *out)
+static void put_whole(const uint32_t *text, size_t n, struct buf *out)
 {
-	bool found = false;
+	while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+		n--;
+	put_text(text, n, out);
+}
+
+bool py_source_open(struct py_values *v, const char *file, struct py_source *ret)
+{
+	*ret = (struct py_source){ .v = v };
 	v->reads = FIND_READS;
-	struct err *err = put_line(v, file, number, out, &found);
+	struct err *err = find_lines(v, file, &ret->lines);
+	bool found = !err && val_is(v, ret->lines, "list");
+	if (found)
+		err = val_word(v, ret->lines, v->off->object.var_size, &ret->n);
+	found = found && !err;
 	err_drop(err);
-	return !err && found;
+	return found;
+}
+
+bool py_source_put(const struct py_source *s, int64_t number, bool whole, struct buf *out)
+{
+	struct py_values *v = s->v;
+	uint64_t items, line;
+	uint32_t text[LINE_CHARS];
+	size_t len;
+	if (number < 1 || (uint64_t)number > s->n)
+		return false;
+	v->reads = LINE_READS;
+	struct err *err = val_word(v, s->lines, v->lay.list.items, &items);
+	if (!err)
+		err = val_word(v, items + 8 * ((uint64_t)number - 1), 0, &line);
+	bool found = !err && val_is(v, line, "str");
+	if (found)
+		err = val_get_str(v, line, text, LINE_CHARS, &len);
+	found = found && !err;
+	err_drop(err);
+	if (found)
+		(whole ? put_whole : put_stripped)(text, len, out);
+	return found;
 }

@@ -9,7 +9,18 @@
 
 #include "qxfer/python/values.h"
 
-/* Appends line @number of @file without blanks around it; false: the program has no such line. */
-bool py_source_line(struct py_values *v, const char *file, int32_t number, struct buf *out);
+struct py_source {
+	struct py_values *v;
+	uint64_t lines; /* the list of them */
+	uint64_t n;
+};
+
+/* Looks for the text of @file; false: the program does not have it. */
+bool py_source_open(struct py_values *v, const char *file, struct py_source *ret);
+/*
+ * Appends line @number, 1 is the first, without its end: @whole, or without blanks around
+ * it.  False: there is no such line.
+ */
+bool py_source_put(const struct py_source *s, int64_t number, bool whole, struct buf *out);
 
 #endif

@@ -177,6 +177,22 @@ def _(t):
         t.has(r.monitor("py-list"), r"^Unable to open .*exceptions\.py: files are not served")
 
 
+@case("py-up and py-list have lines of code that came from no file")
+def _(t):
+    program = t.program(t.python(), "typed.py", until="^ready$")
+    t.asleep(program.pid)
+    with connected(t, program, "--no-host-io") as r:
+        stack = r.monitor("py-bt")
+        t.has(r.monitor("py-frame %d" % place("outer", stack)),
+              r"^#\d+ Frame .*, line 2, in outer \(.*\)\n    return   inner\(wait\)$")
+        t.equal(r.monitor("py-list"), "   1    def outer(wait):\n  >2        return   inner(wait)   \n"
+                "   3    \n   4    def inner(wait):\n   5    \twait()  # \u03bb\n", "the listing")
+        t.equal(r.monitor("py-list 4,4"), "   4    def inner(wait):\n", "a line of it")
+        t.has(r.monitor("py-list 6"), r"^<cell 7> has only 5 lines$")
+        t.has(r.monitor("py-frame %d" % (place("outer", stack) + 2)), r"line 2, in <module>")
+        t.has(r.monitor("py-list"), r"^<not kept> is not a file$")
+
+
 @case("archerfish stacks --locals shows source lines and values")
 def _(t):
     program, said = waiting(t, t.python(), "expressions.py")
