@@ -149,6 +149,8 @@ struct err *python_exc_text(const struct python_view *view, const char *args, st
 		err = pytext_want_values(&w, view->py, view->space, &values);
 	for (size_t i = 0; !err && i < w.snap->nthreads; i++)
 		err = pytext_put_exceptions(&w, view->py, &values, &w.snap->threads[i]);
+	if (!err)
+		pytext_find_lines(view->py, view->space, view->quotes);
 	if (!err && out->len == start)
 		buf_printf(out, "thread %d neither raises nor handles an exception\n",
 			   (int)view->tid);

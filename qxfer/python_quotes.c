@@ -47,7 +47,9 @@ void py_quotes_want(struct py_quotes *l, const struct buf *out, const char *file
 {
 	if (!l || number <= 0 || !make_room(l))
 		return;
-	struct py_quote line = { .at = out->len, .file = keep_file(l, file), .number = number };
+	struct py_quote line = {
+		.at = out->len, .file = keep_file(l, file), .number = number, .margin = l->margin
+	};
 	if (!line.file)
 		return;
 	if (text) {
@@ -61,6 +63,8 @@ static void put_line(const struct py_quote *line, const struct py_quote_source *
 		     struct buf *out)
 {
 	size_t start = out->len, text;
+	if (line->margin)
+		buf_printf(out, "%*s| ", (int)line->margin, "");
 	buf_puts(out, "    ");
 	text = out->len;
 	if (line->text)

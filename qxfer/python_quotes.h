@@ -19,6 +19,7 @@ struct py_quote {
 	const char *file;
 	int32_t number;	  /* 1 is the first */
 	const char *text; /* the line itself, if memory had it; else NULL */
+	unsigned int margin;
 };
 
 /* All zero: none are wanted yet. */
@@ -29,6 +30,8 @@ struct py_quotes {
 	size_t nfiles;
 	const char *last; /* the one of them that was asked for last */
 	struct arena arena;
+	/* Of lines wanted from now on: before them come so many blanks and "| ", if any. */
+	unsigned int margin;
 	bool failed; /* out of memory; lines are missing */
 };
 

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "qxfer/python/excerpts.h"
 #include "qxfer/python/state.h"
 #include "qxfer/python/text.h"
 #include "qxfer/python/values_priv.h"
@@ -71,33 +72,74 @@ static struct err *read_text(struct reader *r, uint64_t addr, struct py_exceptio
 	struct buf *b = &r->e->scratch;
 	buf_clear(b);
 	val_begin(r->v, b);
+	r->v->lines = r->e->lines;
 	struct err *err = val_put_exception_text(r->v, addr, &x->told);
+	r->v->lines = false;
 	if (err)
 		return err;
 	x->text = keep(r, b);
 	return x->text ? NULL : &err_nomem;
 }
 
+static struct err *read_excerpt(struct reader *r, uint64_t addr, struct py_exception *x)
+{
+	struct buf *b = &r->e->scratch;
+	_cleanup_buf_ struct buf message = { 0 };
+	buf_clear(b);
+	val_begin(r->v, b);
+	r->v->lines = r->e->lines;
+	struct err *err = py_excerpt_put(r->v, addr, b, &message);
+	r->v->lines = false;
+	if (err && err->code == ERR_NOT_FOUND) {
+		err_drop(err);
+		return NULL;
+	}
+	if (err)
+		return err;
+	x->message = keep(r, &message);
+	if (x->message)
+		x->excerpt = keep(r, b);
+	return x->excerpt ? NULL : &err_nomem;
+}
+
+/* Where the items of a list or tuple are; false: it is neither. */
+static bool find_items(struct reader *r, uint64_t addr, uint64_t *items, uint64_t *n,
+		       struct err **ret)
+{
+	bool list = val_is(r->v, addr, "list");
+	if (!list && !val_is(r->v, addr, "tuple"))
+		return false;
+	*items = addr + r->v->lay.tuple.items;
+	*ret = val_word(r->v, addr, r->v->off->object.var_size, n);
+	if (!*ret && list)
+		*ret = val_word(r->v, addr, r->v->lay.list.items, items);
+	return true;
+}
+
 /* add_note() keeps them as an ordinary attribute. */
 static struct err *read_notes(struct reader *r, uint64_t addr, const struct py_type *t,
 			      struct py_exception *x)
 {
-	uint64_t notes, n, items, item;
+	uint64_t notes, n = 0, items = 0, item;
 	struct buf *b = &r->e->scratch;
 	val_begin(r->v, b);
 	struct err *err = val_attr(r->v, addr, t, "__notes__", &notes);
-	if (err || !notes || !val_is(r->v, notes, "list"))
+	if (err || !notes || !find_items(r, notes, &items, &n, &err))
 		return err;
-	err = val_word(r->v, notes, r->v->off->object.var_size, &n);
-	if (!err)
-		err = val_word(r->v, notes, r->v->lay.list.items, &items);
-	for (uint64_t i = 0; !err && i < n && x->nnotes < PY_EXC_NOTES_MAX; i++) {
+	if (n > PY_EXC_NOTES_MAX)
+		n = PY_EXC_NOTES_MAX;
+	x->note = arena_alloc(&r->e->arena, (n + 1) * sizeof(*x->note));
+	if (!err && !x->note)
+		err = &err_nomem;
+	for (uint64_t i = 0; !err && i < n; i++) {
 		err = val_word(r->v, items + 8 * i, 0, &item);
 		if (err)
 			break;
 		buf_clear(b);
 		val_begin(r->v, b);
+		r->v->lines = r->e->lines;
 		err = val_put_text_of(r->v, item);
+		r->v->lines = false;
 		if (!err && !(x->note[x->nnotes++] = keep(r, b)))
 			err = &err_nomem;
 	}
@@ -259,7 +301,37 @@ static struct err *find_next(struct reader *r, uint64_t addr, struct py_exceptio
 	if (i == PY_EXC_MAX)
 		x->kind = PY_EXC_NONE;
 	x->next = i;
-	return part.traceback ? read_traceback(r, part.traceback, x) : NULL;
+	/* with_traceback(None) leaves that there, to 3.10. */
+	if (!part.traceback || val_is(r->v, part.traceback, "NoneType"))
+		return NULL;
+	return read_traceback(r, part.traceback, x);
+}
+
+/* Those in a group, to be read later; as many as traceback shows. */
+static struct err *find_members(struct reader *r, struct py_exception *x)
+{
+	uint64_t tuple, item, items, n = 0;
+	struct err *err = val_group_members(r->v, x->addr, &tuple);
+	if (err && err->code == ERR_NOT_FOUND) {
+		err_drop(err);
+		return NULL;
+	}
+	if (err || !find_items(r, tuple, &items, &n, &err) || err)
+		return err;
+	size_t *member = arena_alloc(&r->e->arena, PY_EXC_MEMBERS_MAX * sizeof(*member));
+	if (!member)
+		return &err_nomem;
+	x->group = true;
+	x->group_size = n;
+	x->member = member;
+	for (uint64_t i = 0; i < n && i < PY_EXC_MEMBERS_MAX; i++) {
+		err = val_word(r->v, items + 8 * i, 0, &item);
+		size_t k = err || !item ? PY_EXC_MAX : add(r, item);
+		if (k == PY_EXC_MAX)
+			return err;
+		member[x->nmembers++] = k;
+	}
+	return NULL;
 }
 
 static struct err *read_one(struct reader *r, size_t i)
@@ -274,8 +346,12 @@ static struct err *read_one(struct reader *r, size_t i)
 	if (!err)
 		err = read_text(r, x->addr, x);
 	if (!err)
+		err = note_damage(r, &x->corrupt, read_excerpt(r, x->addr, x));
+	if (!err)
 		err = note_damage(r, &x->corrupt, read_notes(r, x->addr, t, x));
 	val_begin(r->v, &r->e->scratch);
+	if (!err)
+		err = note_damage(r, &x->corrupt, find_members(r, x));
 	if (!err)
 		err = find_next(r, x->addr, x);
 	return note_damage(r, &x->corrupt, err);
@@ -373,10 +449,10 @@ static struct err *add_handled(struct reader *r, uint64_t tstate)
 }
 
 struct err *py_exceptions_read(struct python *py, struct py_values *v, const struct py_thread *t,
-			       struct py_exceptions *ret)
+			       bool lines, struct py_exceptions *ret)
 {
 	struct reader r = { py, v, ret };
-	*ret = (struct py_exceptions){ 0 };
+	*ret = (struct py_exceptions){ .lines = lines };
 	struct err *err = add_raising(&r, t->addr);
 	if (!err)
 		err = add_handled(&r, t->addr);

@@ -54,6 +54,7 @@ struct py_values {
 	uint32_t reads; /* left */
 	uint32_t depth;
 	uint32_t resolving; /* types, one because of another */
+	bool lines;	    /* a newline or tab of a text that is not quoted stays one */
 	bool plain;	    /* instances as object.__repr__() shows them */
 	uint64_t nest[PY_VALUE_NEST];
 };

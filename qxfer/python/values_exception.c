@@ -301,6 +301,32 @@ static struct err *put_encode(struct py_values *v, uint64_t addr)
 	return err ? err : put_or_none(v, part[4]);
 }
 
+struct err *val_syntax_error(struct py_values *v, uint64_t addr, uint64_t *part, size_t n)
+{
+	const struct py_type *t;
+	struct err *err = val_type_of(v, addr, &t);
+	if (!err && !find_base(v, t, "SyntaxError"))
+		err = err_new(ERR_NOT_FOUND, "no SyntaxError at 0x%" PRIx64, addr);
+	if (!err)
+		err = check_head(v, addr, t);
+	return err ? err : val_read(v, addr + head_size(v), part, n * sizeof(*part));
+}
+
+struct err *val_group_members(struct py_values *v, uint64_t addr, uint64_t *ret)
+{
+	const struct py_type *t;
+	struct err *err = val_type_of(v, addr, &t);
+	if (!err && !find_base(v, t, "BaseExceptionGroup"))
+		err = err_new(ERR_NOT_FOUND, "no exception group at 0x%" PRIx64, addr);
+	if (!err)
+		err = check_head(v, addr, t);
+	if (!err)
+		err = member(v, addr, 1, ret);
+	if (!err && !val_is(v, *ret, "tuple"))
+		err = err_new(ERR_BAD_DATA, "no exceptions of a group at 0x%" PRIx64, *ret);
+	return err;
+}
+
 /* BaseExceptionGroup_str(): msg, excs */
 static struct err *put_group(struct py_values *v, uint64_t addr)
 {

@@ -205,6 +205,11 @@ struct val_exception {
 };
 
 struct err *val_exception(struct py_values *v, uint64_t addr, struct val_exception *ret) MUST_CHECK;
+/* The first @n members of a SyntaxError, msg being one; ERR_NOT_FOUND: it is none. */
+struct err *val_syntax_error(struct py_values *v, uint64_t addr, uint64_t *part,
+			     size_t n) MUST_CHECK;
+/* The tuple of the exceptions in a group; ERR_NOT_FOUND: it is none. */
+struct err *val_group_members(struct py_values *v, uint64_t addr, uint64_t *ret) MUST_CHECK;
 /*
  * What str() makes of an exception; where that is code of its class, its repr(), and
  * *told is false.

@@ -136,10 +136,29 @@ struct err *val_show_str(struct py_values *v, uint64_t addr, const struct py_typ
 	return err;
 }
 
+static struct err *put_lines(struct py_values *v, uint64_t addr)
+{
+	struct units u = { 0 };
+	struct err *err = read_units(v, addr, 0, NAMES_MAX, &u);
+	for (size_t i = 0; !err && i < u.n; i++) {
+		uint32_t c = unit_at(&u, i);
+		if (c == '\n' || c == '\t')
+			buf_put(v->out, c == '\n' ? "\n" : "\t", 1);
+		else
+			py_text_put(v->out, c);
+	}
+	if (!err && u.length > u.n)
+		buf_puts(v->out, "...");
+	free(u.data);
+	return err;
+}
+
 struct err *val_put_str(struct py_values *v, uint64_t addr)
 {
 	if (!addr || addr % 8)
 		return err_new(ERR_BAD_DATA, "no str object at 0x%" PRIx64, addr);
+	if (v->lines)
+		return put_lines(v, addr);
 	if (v->reads)
 		v->reads--;
 	return py_text_str(v->mem, v->off, addr, NAMES_MAX, v->out);

@@ -50,8 +50,11 @@ def _(t, python):
 
 
 def plain(text):
-    """A traceback without the lines that only mark parts of the line above."""
-    return [line for line in text.splitlines() if line.strip(" ^~")]
+    """A traceback without the lines that only mark parts of a frame's line above."""
+    lines = text.splitlines()
+    return [line for i, line in enumerate(lines)
+            if line.strip(" |^~") or not line.strip(" |") or
+            not re.match(r'[ |]*  File ".*", line \d+, in ', lines[i - 2])]
 
 
 def first_part(text):
@@ -69,7 +72,7 @@ def _(t, python):
             r.ask("T%x" % int(tid))
             t.equal(plain(first_part(r.monitor("py-exc"))), plain(text), "thread " + name)
             short = t.has(r.monitor("py-bt"), r"^  handling: (.*)$").group(1)
-            t.equal(short, [line for line in plain(text) if line[0] != " "][-1], "in short")
+            t.equal(short, re.findall(r"^[A-Z]\w+(?:: .*)?$", text, re.M)[-1], "in short")
             document = json.loads(r.xfer("python-frames", "%x;format=json" % int(tid)).decode())
             thread = document["interpreters"][0]["threads"][0]
             top = thread["exceptions"][0]

@@ -162,7 +162,7 @@ static const struct py_exceptions *read_exceptions(void)
 	py_exceptions_end(&found);
 	cr_assert_null(python_walk(py, &rec.space, NULL, &snap));
 	cr_assert_null(python_values(py, &rec.space, NULL, &values));
-	cr_assert_null(py_exceptions_read(py, &values, &snap->threads[0], &found));
+	cr_assert_null(py_exceptions_read(py, &values, &snap->threads[0], false, &found));
 	py_values_end(&values);
 	return &found;
 }
