@@ -162,3 +162,69 @@ void xsave_put_fop(const struct reg *r, uint8_t *area, const uint8_t *value)
 	store(masked, load(value, 2) & 0x7ff, 2);
 	xsave_put(r, area, masked);
 }
+
+/* ---- the CPU that made a core ---- */
+
+struct layout_row {
+	uint64_t xcr0; /* among these components, */
+	size_t size;   /* an area of so many bytes; 0: any that holds them */
+	struct {
+		uint8_t component;
+		uint16_t offset;
+	} at[5];
+};
+
+#define AVX512_BITS (BIT(XSAVE_OPMASK) | BIT(XSAVE_ZMM_HI256) | BIT(XSAVE_HI16_ZMM))
+#define OTHER_BITS  (BIT(XSAVE_X87) | BIT(XSAVE_SSE) | BIT(XSAVE_AVX))
+
+/* The first that fits counts; the last is Intel's. */
+static const struct layout_row layout_rows[] = {
+	/* AMD with AVX-512 */
+	{ OTHER_BITS | AVX512_BITS | BIT(XSAVE_PKRU),
+	  2440,
+	  { { XSAVE_AVX, 576 },
+	    { XSAVE_OPMASK, 832 },
+	    { XSAVE_ZMM_HI256, 896 },
+	    { XSAVE_HI16_ZMM, 1408 },
+	    { XSAVE_PKRU, 2432 } } },
+	{ OTHER_BITS | AVX512_BITS,
+	  2432,
+	  { { XSAVE_AVX, 576 },
+	    { XSAVE_OPMASK, 832 },
+	    { XSAVE_ZMM_HI256, 896 },
+	    { XSAVE_HI16_ZMM, 1408 } } },
+	/* AMD without */
+	{ OTHER_BITS | BIT(XSAVE_PKRU), 840, { { XSAVE_AVX, 576 }, { XSAVE_PKRU, 832 } } },
+	{ UINT64_MAX,
+	  0,
+	  { { XSAVE_AVX, 576 },
+	    { XSAVE_OPMASK, 1088 },
+	    { XSAVE_ZMM_HI256, 1152 },
+	    { XSAVE_HI16_ZMM, 1664 },
+	    { XSAVE_PKRU, 2688 } } },
+};
+
+static size_t component_size(unsigned int n)
+{
+	static const uint16_t sizes[XSAVE_COMPONENTS] = {
+		[XSAVE_AVX] = 256,	 [XSAVE_OPMASK] = 64, [XSAVE_ZMM_HI256] = 512,
+		[XSAVE_HI16_ZMM] = 1024, [XSAVE_PKRU] = 8,
+	};
+	return sizes[n];
+}
+
+void xsave_layout_guess(uint64_t xcr0, size_t size, struct xsave_layout *ret)
+{
+	const struct layout_row *row = layout_rows;
+
+	while (row->size && (row->size != size || xcr0 & ~row->xcr0))
+		row++;
+	*ret = (struct xsave_layout){ .xcr0 = BIT(XSAVE_X87) | BIT(XSAVE_SSE) };
+	for (size_t i = 0; i < sizeof(row->at) / sizeof(row->at[0]); i++) {
+		unsigned int n = row->at[i].component;
+		if (!n || !(xcr0 & BIT(n)) || row->at[i].offset + component_size(n) > size)
+			continue;
+		ret->offset[n] = row->at[i].offset;
+		ret->xcr0 |= BIT(n);
+	}
+}

@@ -46,6 +46,12 @@ struct xsave_layout {
  */
 void xsave_layout_cpu(struct xsave_layout *ret);
 
+/*
+ * Where the CPU had them that wrote an area of @size bytes with XCR0 @xcr0: what Intel's
+ * and AMD's processors are known to do.  What does not fit into the area is left out.
+ */
+void xsave_layout_guess(uint64_t xcr0, size_t size, struct xsave_layout *ret);
+
 /* Leaves of @layout the components that are in @xcr0. */
 void xsave_layout_restrict(struct xsave_layout *layout, uint64_t xcr0);
 

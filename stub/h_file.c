@@ -90,6 +90,11 @@ static int op_open(struct session *s, struct rsp_cursor *args, struct buf *out)
 	if (s->options->read_only && flags != O_RDONLY)
 		return EROFS;
 	int fd = flags == O_RDONLY ? view_open_file(s, path) : -1;
+	if (fd < 0 && flags == O_RDONLY && s->target->ops->open_file) {
+		fd = s->target->ops->open_file(s->target, path);
+		if (fd < 0 && errno != ENOSYS)
+			return errno;
+	}
 	if (fd < 0)
 		fd = root_open(s->files->root, path, flags | O_NONBLOCK | O_NOCTTY,
 			       (mode_t)(mode & 07777));

@@ -19,15 +19,15 @@ static void process_gone(struct session *s)
 {
 	s->stop = (struct stop_event){ .kind = STOP_EXITED };
 	s->g_tid = 0;
-	if (!s->extended)
-		s->end = SESSION_QUIT;
+	if (!s->extended) /* what never runs is there for the next client too */
+		s->end = s->target->still ? SESSION_LEFT : SESSION_QUIT;
 }
 
-/* Of a process that is only looked at nothing is held. */
+/* Of a process that is only looked at nothing is held, nor of one that is no more. */
 static struct err *let_go(struct session *s)
 {
 	struct target *t = s->target;
-	if (t->look)
+	if (t->look || t->still)
 		return NULL;
 	if (!t->run)
 		return err_new(ERR_UNSUPPORTED, "target cannot run");
@@ -60,6 +60,12 @@ HANDLER(h_detach)
 
 static struct err *kill_process(struct session *s)
 {
+	if (s->target->still)
+		return NULL; /* it is dead */
+	if (s->target->look)
+		return err_new(ERR_STATE, "the process is only looked at: it runs, untouched");
+	if (!s->target->run)
+		return err_new(ERR_UNSUPPORTED, "target cannot run");
 	if (s->options->read_only && s->target->attached)
 		return err_new(ERR_STATE, "the stub is read-only");
 	fprintf(stderr, "Killing process(es): %d\n", s->target->pid);

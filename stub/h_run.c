@@ -66,6 +66,8 @@ static struct err *resume(struct session *s, const struct resume_action *actions
 		return report_deferred(s);
 	if (t->look)
 		return look_again(s, actions->tid);
+	if (t->still)
+		return err_new(ERR_STATE, "%s", t->still);
 	if (!t->run)
 		return err_new(ERR_UNSUPPORTED, "target cannot run");
 	view_resumes(s);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "stub/conn.h"
+#include "stub/target/core.h"
 #include "stub/target/live.h"
 
 /* A bare name that is a file here is that file, not one of $PATH. */
@@ -56,14 +57,34 @@ static struct err *attach(const struct options *o, struct target **ret)
 	return NULL;
 }
 
+static struct err *open_core(const struct options *o, struct target **ret)
+{
+	const struct core_options how = {
+		.core = o->core, .exe = o->exe, .sysroot = o->sysroot, .quiet = o->quiet
+	};
+	struct err *err = core_open(&how, ret);
+	if (err) {
+		size_t len = strlen(o->core); /* of a long path the end says more */
+		struct err *whole = err_new(err->code, "Cannot open core %s: %s",
+					    len > 40 ? o->core + len - 40 : o->core, err->msg);
+		err_drop(err);
+		return whole;
+	}
+	if (!o->quiet)
+		fprintf(stderr, "Core of process %d\n", (*ret)->pid);
+	return NULL;
+}
+
 struct err *target_open(const struct options *o, struct target **ret)
 {
+	if (o->core)
+		return open_core(o, ret);
 	return o->mode == MODE_LAUNCH ? launch(o, ret) : attach(o, ret);
 }
 
 void target_close(struct target *t)
 {
-	if (t->pid > 0 && !t->look)
+	if (t->pid > 0 && !t->look && !t->still)
 		fprintf(stderr,
 			t->attached ? "Detaching process(es): %d\n" : "Killing process(es): %d\n",
 			t->pid);

@@ -125,7 +125,7 @@ static int stacks(const struct options *o)
 
 	attach.mode = MODE_ATTACH;
 	attach.quiet = true;
-	struct err *err = o->nonblocking ? NULL : stacks_prepare(o->pid, &found);
+	struct err *err = o->nonblocking || o->core ? NULL : stacks_prepare(o->pid, &found);
 	if (!err)
 		err = target_open(&attach, &target);
 	if (err) {

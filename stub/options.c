@@ -57,6 +57,18 @@ static bool set_attach(struct reader *r, const char *v)
 	return set_mode(r, MODE_ATTACH);
 }
 
+static bool set_core(struct reader *r, const char *v)
+{
+	(void)v;
+	return set_mode(r, MODE_CORE);
+}
+
+static bool set_sysroot(struct reader *r, const char *v)
+{
+	r->o->sysroot = v;
+	return true;
+}
+
 static bool set_help(struct reader *r, const char *v)
 {
 	(void)v;
@@ -177,6 +189,8 @@ static bool refuse_selftest(struct reader *r, const char *v)
 /* clang-format off */
 static const struct option_row rows[] = {
 	{ "--attach", ARG_NONE, set_attach, "attach to process PID" },
+	{ "--core", ARG_NONE, set_core, "serve the core file CORE, of the program EXE" },
+	{ "--sysroot", ARG_VALUE, set_sysroot, "DIR: where a core's mapped files lie below" },
 	{ "--once", ARG_NONE, set_once_true, "serve one client, then exit" },
 	{ "--wrapper", ARG_NONE, set_wrapper, "WRAPPER ARGS.. --: run PROG by this program" },
 	{ "--disable-randomization", ARG_NONE, set_keep_aslr_false, "run PROG with fixed addresses (default)" },
@@ -210,9 +224,11 @@ void options_usage(FILE *out)
 {
 	fputs("Usage: archerfish [OPTIONS] COMM PROG [ARGS...]\n"
 	      "       archerfish [OPTIONS] --attach COMM PID\n"
+	      "       archerfish [OPTIONS] --core COMM CORE [EXE]\n"
 	      "       archerfish stacks [--json] [--locals] [--native] [--nonblocking] PID\n"
 	      "       archerfish stacks [--json] [--nonblocking] --locks PID\n"
-	      "       archerfish stacks [--json] --tasks PID\n\n"
+	      "       archerfish stacks [--json] --tasks PID\n"
+	      "       archerfish stacks [OPTIONS] CORE [EXE]\n\n"
 	      "COMM is HOST:PORT, :PORT (this host only), unix:PATH, fd:N, a serial device,\n"
 	      "or - or stdio.\n\nOptions:\n",
 	      out);
@@ -274,12 +290,31 @@ static bool read_pid(struct reader *r)
 	return true;
 }
 
+/* CORE [EXE] */
+static bool read_core(struct reader *r)
+{
+	if (r->at >= r->argc || r->at < r->argc - 2)
+		return false;
+	r->o->core = r->argv[r->at++];
+	if (r->at < r->argc)
+		r->o->exe = r->argv[r->at++];
+	return true;
+}
+
+/* What cannot be a number, and is not just a mistyped one. */
+static bool names_core(const struct reader *r)
+{
+	const char *word = r->at < r->argc ? r->argv[r->at] : "";
+	return word[strspn(word, "-+0123456789")] &&
+	       (strpbrk(word, "./") || strncmp(word, "core", 4) == 0);
+}
+
 static bool read_rest(struct reader *r)
 {
 	if (r->o->mode == MODE_HELP || r->o->mode == MODE_VERSION)
 		return true;
 	if (r->o->mode == MODE_STACKS)
-		return read_pid(r);
+		return names_core(r) ? read_core(r) : read_pid(r);
 	if (r->at >= r->argc)
 		return false;
 	r->o->comm = r->argv[r->at++];
@@ -290,6 +325,8 @@ static bool read_rest(struct reader *r)
 	}
 	if (r->o->mode == MODE_ATTACH)
 		return read_pid(r);
+	if (r->o->mode == MODE_CORE)
+		return read_core(r);
 	r->o->argv = &r->argv[r->at];
 	return r->at < r->argc;
 }
@@ -297,7 +334,9 @@ static bool read_rest(struct reader *r)
 static bool check_options(struct reader *r)
 {
 	const struct options *o = r->o;
-	if (o->nonblocking && o->mode == MODE_LAUNCH)
+	if (o->sysroot && !o->core)
+		fprintf(r->err, "archerfish: --sysroot is for cores\n");
+	else if (o->nonblocking && (o->mode == MODE_LAUNCH || o->core))
 		fprintf(r->err, "archerfish: --nonblocking needs a process that runs: --attach\n");
 	else if (o->nonblocking && (o->locals || o->native))
 		fprintf(r->err, "archerfish: --%s needs a process that stands still\n",

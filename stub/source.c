@@ -20,7 +20,7 @@ void source_open(struct source *s, struct target *t)
 	snprintf(path, sizeof(path), "/proc/%d/cwd", (int)t->pid);
 	*s = (struct source){ .cwd = -1 };
 	s->root = root >= 0 ? fcntl(root, F_DUPFD_CLOEXEC, 0) : -1;
-	if (s->root >= 0)
+	if (s->root >= 0 && !t->still)
 		s->cwd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 

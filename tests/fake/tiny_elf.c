@@ -36,10 +36,14 @@ static void make_headers(struct tiny_elf *e)
 				 .p_vaddr = AT(dynamic),
 				 .p_memsz = sizeof(e->dynamic) };
 	e->ph[2] = (Elf64_Phdr){ .p_type = PT_NOTE,
+				 .p_offset = AT(property),
 				 .p_vaddr = AT(property),
+				 .p_filesz = sizeof(e->property),
 				 .p_memsz = sizeof(e->property) };
 	e->ph[3] = (Elf64_Phdr){ .p_type = PT_NOTE,
+				 .p_offset = AT(build_id),
 				 .p_vaddr = AT(build_id),
+				 .p_filesz = sizeof(e->build_id),
 				 .p_memsz = sizeof(e->build_id) };
 }
 

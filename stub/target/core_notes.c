@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a core's notes say: its threads, their registers, and the process.
+ *
+ * A thread begins with NT_PRSTATUS; what follows up to the next one is its own.  Of
+ * all this only the places are kept.  Layouts: Linux, include/uapi/linux/elfcore.h and
+ * fs/binfmt_elf.c.
+ */
+#include <elf.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/x86_xsave.h"
+#include "stub/target/core_priv.h"
+
+#ifndef NT_X86_XSAVE_LAYOUT
+#define NT_X86_XSAVE_LAYOUT 0x205 /* Linux 6.12 */
+#endif
+
+/* struct elf_prstatus and struct elf_prpsinfo of x86-64. */
+enum { PR_CURSIG_AT = 12, PR_PID_AT = 32, PS_PID_AT = 24 };
+
+static struct err *bad(const struct core_note *n, const char *what)
+{
+	return err_new(ERR_BAD_DATA,
+		       "the note of type 0x%x with contents at offset 0x%" PRIx64 " %s", n->type,
+		       n->offset, what);
+}
+
+/* ---- threads ---- */
+
+static struct err *add_thread(struct core *c, const struct core_note *n)
+{
+	uint8_t head[PR_PID_AT + 4];
+	int16_t signo;
+
+	if (n->size < CORE_REGS_AT + CORE_REGS_SIZE)
+		return bad(n, "is too short for a thread's registers");
+	if (c->nthreads == CORE_THREADS_MAX)
+		return bad(n, "is of one thread too many");
+	if (c->nthreads == c->thread_room) {
+		size_t room = c->thread_room ? c->thread_room * 2 : 16;
+		struct core_thread *fresh = reallocarray(c->thread, room, sizeof(*fresh));
+		if (!fresh)
+			return &err_nomem;
+		c->thread = fresh;
+		c->thread_room = room;
+	}
+	struct err *err = core_file_read(&c->file, "a thread", n->offset, head, sizeof(head));
+	if (err)
+		return err;
+	struct core_thread *t = &c->thread[c->nthreads];
+	*t = (struct core_thread){ .set[CORE_GENERAL] = { n->offset + CORE_REGS_AT,
+							  CORE_REGS_SIZE } };
+	memcpy(&t->tid, head + PR_PID_AT, 4);
+	memcpy(&signo, head + PR_CURSIG_AT, sizeof(signo));
+	t->signo = signo > 0 && signo <= 64 ? signo : 0;
+	if (t->tid <= 0)
+		return bad(n, "has a thread id below 1");
+	c->nthreads++;
+	return NULL;
+}
+
+/* Where a note belongs: to a thread, or to the process. */
+static struct core_place *place_of(struct core *c, uint32_t type)
+{
+	struct core_thread *t = c->nthreads ? &c->thread[c->nthreads - 1] : NULL;
+
+	switch (type) {
+	case NT_PRFPREG:
+		return t ? &t->set[CORE_FLOAT] : NULL;
+	case NT_X86_XSTATE:
+		return t ? &t->set[CORE_XSTATE] : NULL;
+	case NT_SIGINFO:
+		return t ? &t->set[CORE_SIGINFO] : NULL;
+	case NT_PRPSINFO:
+		return &c->prpsinfo;
+	case NT_AUXV:
+		return &c->auxv_at;
+	case NT_FILE:
+		return &c->nt_file_at;
+	case NT_X86_XSAVE_LAYOUT:
+		return &c->xsave_at;
+	default:
+		return NULL;
+	}
+}
+
+static struct err *take_note(void *arg, const struct core_note *n)
+{
+	struct core *c = arg;
+
+	/* Others, "GNU" among them, number their own types. */
+	if (strcmp(n->name, "CORE") != 0 && strcmp(n->name, "LINUX") != 0)
+		return NULL;
+	if (n->type == NT_PRSTATUS)
+		return add_thread(c, n);
+	struct core_place *place = place_of(c, n->type);
+	if (place && !place->size)
+		*place = (struct core_place){ n->offset, n->size };
+	return NULL;
+}
+
+struct err *core_index_notes(struct core *c, const struct core_phdr *segment)
+{
+	return core_file_notes(&c->file, segment, take_note, c);
+}
+
+static int by_tid(const void *a, const void *b, void *arg)
+{
+	const struct core_thread *t = arg;
+	pid_t x = t[*(const uint32_t *)a].tid, y = t[*(const uint32_t *)b].tid;
+	return (x > y) - (x < y);
+}
+
+static struct err *sort_threads(struct core *c)
+{
+	if (!c->nthreads)
+		return err_new(ERR_BAD_DATA, "it has no thread: no NT_PRSTATUS in its notes");
+	c->by_tid = calloc(c->nthreads, sizeof(*c->by_tid));
+	if (!c->by_tid)
+		return &err_nomem;
+	for (size_t i = 0; i < c->nthreads; i++)
+		c->by_tid[i] = (uint32_t)i;
+	qsort_r(c->by_tid, c->nthreads, sizeof(*c->by_tid), by_tid, c->thread);
+	for (size_t i = 1; i < c->nthreads; i++) {
+		const struct core_thread *t = &c->thread[c->by_tid[i]];
+		if (t->tid == c->thread[c->by_tid[i - 1]].tid)
+			return err_new(
+				ERR_BAD_DATA,
+				"two threads have id %d, one with registers at offset 0x%" PRIx64,
+				t->tid, t->set[CORE_GENERAL].offset);
+	}
+	return NULL;
+}
+
+const struct core_thread *core_thread(const struct core *c, pid_t tid)
+{
+	size_t lo = 0, hi = c->nthreads;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (c->thread[c->by_tid[mid]].tid < tid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	const struct core_thread *t = lo < c->nthreads ? &c->thread[c->by_tid[lo]] : NULL;
+	return t && t->tid == tid ? t : NULL;
+}
+
+/* ---- the process ---- */
+
+static struct err *load(struct core *c, const char *what, struct core_place *at, uint32_t max,
+			uint8_t **ret)
+{
+	if (!at->size)
+		return NULL;
+	if (at->size > max)
+		return err_new(ERR_BAD_DATA,
+			       "%s at offset 0x%" PRIx64 " has %u bytes, more than %u", what,
+			       at->offset, at->size, max);
+	*ret = malloc(at->size);
+	if (!*ret)
+		return &err_nomem;
+	return core_file_read(&c->file, what, at->offset, *ret, at->size);
+}
+
+uint64_t core_auxv(const struct core *c, uint64_t type)
+{
+	uint64_t pair[2];
+
+	for (size_t at = 0; at + sizeof(pair) <= c->auxv_at.size; at += sizeof(pair)) {
+		memcpy(pair, c->auxv + at, sizeof(pair));
+		if (pair[0] == type)
+			return pair[1];
+	}
+	return 0;
+}
+
+/* The process's id; without one that of the thread that it was found by. */
+static pid_t read_pid(struct core *c)
+{
+	int32_t pid = 0;
+
+	if (c->prpsinfo.size >= PS_PID_AT + 4)
+		(void)core_file_read_some(&c->file, c->prpsinfo.offset + PS_PID_AT, &pid, 4);
+	return pid > 0 ? pid : c->thread[0].tid;
+}
+
+struct err *core_finish_notes(struct core *c)
+{
+	struct err *err = sort_threads(c);
+	if (!err)
+		err = load(c, "the auxiliary vector", &c->auxv_at, CORE_AUXV_MAX, &c->auxv);
+	if (!err)
+		err = load(c, "the list of mapped files", &c->nt_file_at, CORE_NT_FILE_MAX,
+			   &c->nt_file);
+	if (err)
+		return err;
+	c->target.pid = read_pid(c);
+	c->target.found.tid = c->thread[0].tid;
+	c->target.found.signo = c->thread[0].signo;
+	return NULL;
+}
+
+/* ---- the registers that there are ---- */
+
+/* The note of Linux 6.12: rows of type, size, offset and flags, 32 bits each. */
+static bool noted_layout(const struct core *c, struct xsave_layout *ret)
+{
+	uint32_t row[4];
+
+	for (uint32_t at = 0; at + sizeof(row) <= c->xsave_at.size; at += sizeof(row)) {
+		if (core_file_read_some(&c->file, c->xsave_at.offset + at, row, sizeof(row)) !=
+		    sizeof(row))
+			return false;
+		if (row[0] >= XSAVE_AVX && row[0] < XSAVE_COMPONENTS && row[2] >= XSAVE_MIN &&
+		    row[2] < REGSET_MAX)
+			ret->offset[row[0]] = row[2];
+	}
+	return c->xsave_at.size >= sizeof(row);
+}
+
+struct err *core_select_arch(struct core *c)
+{
+	const struct core_place *at = &c->thread[0].set[CORE_XSTATE];
+	struct xsave_layout layout = { 0 };
+	uint8_t head[XSAVE_MIN];
+
+	if (core_file_read_some(&c->file, at->offset, head,
+				at->size < sizeof(head) ? 0 : sizeof(head)) != sizeof(head))
+		return arch_x86_64_select(NULL, &c->made_arch);
+	uint64_t xcr0 = xsave_xcr0(head, sizeof(head));
+	if (!noted_layout(c, &layout))
+		xsave_layout_guess(xcr0, at->size, &layout);
+	layout.xcr0 = xcr0;
+	for (unsigned int i = XSAVE_AVX; i < XSAVE_COMPONENTS; i++)
+		if (!layout.offset[i])
+			layout.xcr0 &= ~(UINT64_C(1) << i);
+	xsave_layout_restrict(&layout, layout.xcr0);
+	return arch_x86_64_select(&layout, &c->made_arch);
+}
