@@ -148,6 +148,28 @@ static void note_instruction(struct pybreak *pb, uint64_t frame, uint64_t addr)
 /* ---- where the loop is ---- */
 
 /*
+ * Of two places the likelier one, while it is not known which register counts: that of
+ * the frame's code; to 3.10 where f_lasti is; later not where the frame last noted to be,
+ * since the handler has not noted this instruction yet.
+ */
+static bool is_likelier(struct pybreak *pb, uint64_t frame, const struct place *p,
+			const struct place *than)
+{
+	const struct py_offsets *off = &pb->off;
+	uint64_t instr = 0;
+
+	bool fits = runs_code(pb, frame, p->code), other = runs_code(pb, frame, than->code);
+	if (fits != other || !frame)
+		return fits;
+	if (!pb->bias) {
+		instr = pybreak_word(pb, frame + off->frame.instr);
+		return than->addr == instr;
+	}
+	(void)pybreak_raw_read(pb, frame + off->frame.instr, &instr, 4);
+	return p->offset == instr * off->lasti_unit;
+}
+
+/*
  * One and the same register has the loop's pointer at every hit.  Others that happen to
  * hold the address of a place fall out as soon as they do not.
  */
@@ -162,10 +184,14 @@ static struct place *find_place(struct pybreak *pb, const struct user_regs_struc
 		struct place *p = pybreak_find(pb, get_gpr(r, i) - pb->bias);
 		if (!p)
 			continue;
-		holding |= (uint16_t)(1u << i);
-		/* Before it is known which: an older one may be left in another register. */
-		if (!found || runs_code(pb, pybreak_frame(pb, r->fs_base, 0), p->code))
-			found = p;
+		if (found && p != found &&
+		    is_likelier(pb, pybreak_frame(pb, r->fs_base, 0), p, found))
+			found = NULL;
+		if (!found)
+			holding = 0;
+		if (!found || p == found)
+			holding |= (uint16_t)(1u << i);
+		found = found ? found : p;
 	}
 	if (found)
 		pb->pointers &= holding;

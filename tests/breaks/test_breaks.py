@@ -146,6 +146,26 @@ def _(t, python):
     end_steps(t, program, r)
 
 
+@case("a step needs no breakpoint before it", python=breakable)
+def _(t, python):
+    program, server, r, go = begin_hard(t, python, "alone", 1000)
+    seen = []
+    r.send("vCont;c")
+    r.interrupt()
+    r.recv()
+    for n in range(8):
+        at = step(t, r, "py-next")
+        seen.append((at[3], int(at[2])))
+    t.note(seen)
+    t.equal({x[0] for x in seen}, {"<module>"}, "the functions of the steps")
+    t.equal(len(set(seen)), 2, "the lines of a loop of two")
+    t.equal([a != b for a, b in zip(seen, seen[1:])], [True] * 7, "each step is to the other")
+    touch(go)
+    r.ask("D")
+    program.until("^sum right")
+    program.popen.kill()
+
+
 @case("py-finish stops where a function has returned to", python=breakable)
 def _(t, python):
     program, r, at = begin_steps(t, python)
