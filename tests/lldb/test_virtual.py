@@ -103,3 +103,21 @@ def _(t, lldb):
     t.has(out["image list"], r"/py-4\.so")
     t.has(out.texts[-1], r"exited with status = 0 ")
     t.equal(server.wait(), 0, "its exit status")
+
+
+@case("a breakpoint in Python stops, steps line by line, and is gone afterwards", lldb=zoo.lldbs)
+def _(t, lldb):
+    python = python_beside(t, lldb)
+    program = t.program(python, "doubling.py", until="^ready$")
+    line = t.line("doubling.py", "twice")
+    out = t.lldb(lldb, serve(t, program), "breakpoint set -f doubling.py -l %d" % line, "continue",
+                 "frame variable", "thread step-over", "finish", "breakpoint delete -f", "detach",
+                 file=python.path)
+    t.has(out.texts[0], r"py-1\.so`double \+ \d+ at doubling\.py:%d" % line)
+    stop = t.has(out["continue"],
+                 r"'python MainThread', stop reason = breakpoint 1\.1\n.*double\(n=\"(\d+)\"\)")
+    t.has(out["frame variable"], r"\) once = 0x\w+ \"%s\"\n" % stop.group(1))
+    t.has(out["frame variable"], r"\) twice = 0x\w+ \"<not set>\"\n")
+    t.has(out["thread step-over"], r"stop reason = step over\n.*double\(.*:%d\b" % (line + 1))
+    t.has(out["finish"], r"stop reason = .*\n(.*\n)*.*`main at doubling\.py")
+    t.check(checks.goes_on(t, program), "it does not go on")
