@@ -200,7 +200,7 @@ static const struct option_row rows[] = {
 	{ "--read-only", ARG_NONE, set_read_only_true, "look, never touch: no writes, no breakpoints" },
 	{ "--no-host-io", ARG_NONE, set_no_host_io_true, "give the client no files (vFile)" },
 	{ "--python", ARG_VALUE, set_python, "auto|off: Python stacks" },
-	{ "--virtual-threads", ARG_VALUE, set_virtual_threads, "on|off: a thread more for each that runs Python" },
+	{ "--virtual-threads", ARG_VALUE, set_virtual_threads, "on|off: a thread more for each that runs Python (on)" },
 	{ "--locals", ARG_NONE, set_locals_true, "stacks: the variables of each frame too" },
 	{ "--tasks", ARG_NONE, set_tasks_true, "stacks: asyncio's tasks instead, as a tree" },
 	{ "--native", ARG_NONE, set_native_true, "stacks: C frames too, where they ran; every thread" },
@@ -350,7 +350,9 @@ bool options_parse(int argc, char **argv, struct options *ret, FILE *err)
 {
 	struct reader r = { argc, argv, 1, ret, err };
 
-	*ret = (struct options){ .mode = MODE_LAUNCH, .tries = LOOK_TRIES };
+	*ret = (struct options){ .mode = MODE_LAUNCH,
+				 .tries = LOOK_TRIES,
+				 .virtual_threads = true };
 	if (argc > 1 && strcmp(argv[1], "stacks") == 0) {
 		ret->mode = MODE_STACKS;
 		r.at++;

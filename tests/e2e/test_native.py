@@ -97,7 +97,7 @@ def _(t, python):
     with open(script, "w") as f:
         f.write(ALL_FRAMES)
     gdb = [g for g in zoo.gdbs() if g.root == python.root] or zoo.gdbs()
-    out = t.gdb(gdb[0], t.serve(pid=program.pid), "set backtrace past-main on",
+    out = t.gdb(gdb[0], t.serve("--virtual-threads=off", pid=program.pid), "set backtrace past-main on",
                 "set backtrace past-entry on", "monitor py-bt all full native", "source " + script,
                 seconds=250)
     theirs = gdb_frames(out["source " + script])

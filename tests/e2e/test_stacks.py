@@ -81,7 +81,7 @@ def _(t, python):
 def _(t, gdb):
     program, stacks = blocked_program(t, t.python())
     tops = {s["tid"]: told(s)[0] for s in stacks}
-    with t.gdb_session(gdb, t.serve(pid=program.pid)) as g:
+    with t.gdb_session(gdb, t.serve("--virtual-threads=off", pid=program.pid)) as g:
         numbers = thread_numbers(g.command("info threads"))
         t.equal(frames_in(g.command("monitor py-bt"))[0], tops[program.pid], "after info threads")
         g.command("thread 3")
