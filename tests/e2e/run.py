@@ -159,7 +159,9 @@ def main():
     folder = os.path.join(os.path.dirname(HERE), options.of)
     sys.path.insert(0, folder)
     for path in sorted(glob.glob(os.path.join(folder, "test_*.py"))):
-        importlib.import_module(os.path.splitext(os.path.basename(path))[0])
+        name = os.path.splitext(os.path.basename(path))[0]
+        if os.path.realpath(importlib.import_module(name).__file__) != os.path.realpath(path):
+            sys.exit("%s: another folder's file of the same name was taken for it" % path)
     if options.of == "e2e":
         for what, reason in harness.zoo.missing():
             harness.CASES.append(harness.Case("all of this with " + what,
