@@ -395,6 +395,19 @@ struct err *val_show_condition(struct py_values *v, uint64_t addr,
 struct err *val_show_semaphore(struct py_values *v, uint64_t addr,
 			       const struct py_type *t) MUST_CHECK;
 
+/* Showers of values_small.c. */
+struct err *val_show_context_var(struct py_values *v, uint64_t addr,
+				 const struct py_type *t) MUST_CHECK;
+struct err *val_show_context_token(struct py_values *v, uint64_t addr,
+				   const struct py_type *t) MUST_CHECK;
+struct err *val_show_capsule(struct py_values *v, uint64_t addr,
+			     const struct py_type *t) MUST_CHECK;
+struct err *val_show_item_getter(struct py_values *v, uint64_t addr,
+				 const struct py_type *t) MUST_CHECK;
+struct err *val_show_socket(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
+struct err *val_show_barrier(struct py_values *v, uint64_t addr,
+			     const struct py_type *t) MUST_CHECK;
+
 /* Showers of values_path.c. */
 struct err *val_show_path(struct py_values *v, uint64_t addr, const struct py_type *t) MUST_CHECK;
 

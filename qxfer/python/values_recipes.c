@@ -251,6 +251,7 @@ static const struct recipe {
 	{ "/threading.py", "Condition.__repr__", { 0 }, val_show_condition, "" },
 	{ "/threading.py", "Semaphore.__repr__", { 0 }, val_show_semaphore, "" },
 	{ "/threading.py", "BoundedSemaphore.__repr__", { 0 }, val_show_semaphore, "" },
+	{ "/threading.py", "Barrier.__repr__", { 0 }, val_show_barrier, "" },
 	{ "/pathlib.py", "PurePath.__repr__", { "as_posix", "__str__" }, val_show_path, "" },
 	{ "/pathlib/_local.py", "PurePath.__repr__", { "as_posix", "__str__" }, val_show_path, "" },
 	{ "/pathlib/__init__.py",

@@ -205,6 +205,14 @@ def standard_library(v):
         v["k_partial_place"] = functools.partial(max, functools.Placeholder, 2)
     v["k_cached"] = functools.lru_cache()(function)
     v["k_itemgetter"], v["k_attrgetter"] = operator.itemgetter(1), operator.attrgetter("a.b")
+    v["k_itemgetter2"] = operator.itemgetter("a", (1,), None)
+    v["k_capsule"] = datetime.datetime_CAPI
+    if VERSION >= (3, 7):
+        import contextvars
+        v["k_context"] = contextvars.ContextVar("it's", default=[1])
+        v["k_context_none"] = contextvars.ContextVar("plain")
+        v["k_token"], v["k_token_used"] = v["k_context"].set(2), v["k_context"].set(3)
+        v["k_context"].reset(v["k_token_used"])
     for code, values in (("b", [-1, 127]), ("B", [255]), ("h", [-300]), ("H", [65535]),
                          ("i", [1, -2]), ("I", [2**32 - 1]), ("l", [-2**63]), ("L", [2**64 - 1]),
                          ("q", [-5]), ("Q", [2**64 - 1]), ("f", [0.5, 1e10, 0.1]),
@@ -396,6 +404,9 @@ def threads(v):
     v["h_own"], v["h_main"] = NamedThread(), threading.main_thread()
     v["h_condition"], v["h_cond_lock"] = threading.Condition(), threading.Condition(threading.Lock())
     v["h_semaphore"], v["h_bounded"] = threading.Semaphore(3), threading.BoundedSemaphore(2)
+    v["h_barrier2"] = threading.Barrier(3)
+    v["h_barrier2"].abort()
+    v["h_socket"] = socket.SocketType(socket.AF_UNIX, socket.SOCK_DGRAM)
     v["h_barrier"], v["h_local"] = threading.Barrier(2), threading.local()
     v["h_timer"] = threading.Timer(10, function)
 

@@ -64,15 +64,15 @@ MARKED = {
     ATTRIBUTES: "f_object q_priority q_queue q_simple x_decoder x_parser x_random x_template "
                 "k_cached h_local x_spec",
     OWN_CODE: "c_str_own c_tuple_own m_own h_own x_completed x_logger x_root r_error "
-              "c_counter_float c_counter_mixed c_ordered_sub h_barrier m_re m_signal "
+              "c_counter_float c_counter_mixed c_ordered_sub m_re m_signal "
               "t_any_alone t_callable t_co t_contra t_dict_old t_of_var t_optional t_plain_old "
               "t_typing t_typing_union t_var t_queue t_any x_net4 x_ip6 p_win p_win_drive p_surrogate",
     "a type of C's whose insides are not known":
-        "x_struct f_tuplegetter k_attrgetter k_itemgetter f_method_of_list r_odict re_array",
+        "x_struct f_tuplegetter k_attrgetter f_method_of_list r_odict re_array",
 }
 # The same of versions that have no repr() of their own for it yet.
 MARKED_OLD = {
-    ATTRIBUTES: "h_bounded h_semaphore h_set h_stop",  # to 3.10
+    ATTRIBUTES: "h_barrier h_barrier2 h_bounded h_semaphore h_set h_stop",  # to 3.10
     OWN_CODE: "t_generic",  # 3.6
 }
 MARKS_OLD = {name: why for why, names in MARKED_OLD.items() for name in names.split()}
@@ -81,7 +81,8 @@ MARK = re.compile(r"<[\w.]+(\(.*\))? at 0x[0-9a-f]+>", re.S)
 # What is shown without the program's files though the text is another: a type's name may
 # be a guess or not known, and a C function's not known.
 GUESS = re.compile(r"\?|<builtin_function_or_method at 0x[0-9a-f]+>")
-# An array's type code is in a table that some builds have as a constant.
+# An array's type code is in a table that some builds have as a constant, and so is the
+# name of a capsule.
 ARRAY = re.compile(r"<corrupt: cannot access memory at 0x[0-9a-f]+>")
 ARGUMENTS = {"everything", "tell", "out"}
 UNSET = {"unset", "values", "f"}
@@ -134,7 +135,7 @@ def judge(name, shown, truth, marks):
 def judge_core(name, shown, truth, marks):
     """The same of a program whose files are not there."""
     reason = judge(name, shown, truth, marks)
-    missing = (ARRAY.fullmatch if re.match("u_array|a_", name) else GUESS.search)
+    missing = (ARRAY.fullmatch if re.match("u_array|a_|k_capsule", name) else GUESS.search)
     return None if reason == "differs" and missing(shown["repr"]) else reason
 
 
