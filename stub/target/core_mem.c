@@ -244,20 +244,30 @@ static struct err *put_map(struct list *l, uint64_t start, uint64_t end, unsigne
 	return NULL;
 }
 
+/* The part of a file at @addr or after it, if there is one; *at goes ahead with @addr. */
+static const struct core_mapped *mapped_from(const struct core *c, uint64_t addr, size_t *at)
+{
+	while (*at < c->nmapped && c->mapped[*at].end <= addr)
+		++*at;
+	return *at < c->nmapped ? &c->mapped[*at] : NULL;
+}
+
+static uint64_t piece_end(const struct core_mapped *m, bool inside, uint64_t end)
+{
+	uint64_t next = !m ? end : inside ? m->end : m->start;
+	return next < end ? next : end;
+}
+
 /* [start, end), all of one protection, in pieces that are of one file or of none. */
 static struct err *put_range(struct list *l, uint64_t start, uint64_t end, unsigned int prot,
 			     size_t *mapped)
 {
-	const struct core *c = l->c;
 	struct err *err = NULL;
 
 	while (start < end && !err) {
-		while (*mapped < c->nmapped && c->mapped[*mapped].end <= start)
-			++*mapped;
-		const struct core_mapped *m = *mapped < c->nmapped ? &c->mapped[*mapped] : NULL;
+		const struct core_mapped *m = mapped_from(l->c, start, mapped);
 		bool inside = m && m->start <= start;
-		uint64_t next = m ? inside ? m->end : m->start : UINT64_MAX;
-		next = next < end ? next : end;
+		uint64_t next = piece_end(m, inside, end);
 		/* Where no segment says how, all that is known is that it was a file's. */
 		if (prot || inside)
 			err = put_map(l, start, next, prot ? prot : MAP_R, inside ? m : NULL);
