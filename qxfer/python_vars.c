@@ -192,8 +192,6 @@ static struct err *put_lines(const struct python_view *view, size_t first, size_
 			      : no_line(view, first);
 	for (size_t i = first; !err && i < lines.n && i - first < n; i++)
 		put_line(&w, &lines.line[i], i);
-	if (!err)
-		pytext_find_lines(view->py, view->space, view->quotes);
 	py_values_end(&values);
 	free(lines.line);
 	return err;

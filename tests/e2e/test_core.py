@@ -46,7 +46,7 @@ def plain(text):
 
 def compare(t, gdb, core, program):
     """Each command of SHOW; the server, and the ranges that may have been written."""
-    server = serve(t, core)
+    server = serve(t, core, "--virtual-threads=off")
     native = t.gdb(gdb, None, "core-file " + core, *SHOW, file=program)
     served = t.gdb(gdb, server, *SHOW, "info proc mappings", file=program)
     for command in SHOW:
@@ -77,7 +77,11 @@ def _(t):
     python = t.python()
     core = crashed(t, python.command(os.path.join(INFERIORS, "must_coredump.py")))
     gdb = zoo.gdbs()[0]
-    compare_memory(t, gdb, core, *compare(t, gdb, core, os.path.realpath(python.path)))
+    program = os.path.realpath(python.path)
+    compare_memory(t, gdb, core, *compare(t, gdb, core, program))
+    served = t.gdb(gdb, serve(t, core), "thread 2", "bt", file=program)
+    t.has(served["bt"], r"^#0 .*\bcrash \(\) at .*must_coredump\.py:4$")
+    t.has(served["bt"], r"^#1 .*<module> \(\) at .*must_coredump\.py:5$")
 
 
 @case("a core by gdb's gcore is served as gdb shows it itself")
