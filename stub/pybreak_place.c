@@ -83,7 +83,7 @@ static void clean_cached(const struct pybreak *pb, struct mem *m, const struct p
 		return;
 	struct err *err = mem_write(m, at, &p->op, 1);
 	if (!err && p->caches <= CACHES_MAX)
-		err = mem_write(m, at + 2, zeros, 2u * p->caches);
+		err = mem_write(m, at + 2, zeros, (size_t)2 * p->caches);
 	err_drop(err); /* it has just been read */
 }
 

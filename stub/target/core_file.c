@@ -240,10 +240,11 @@ static struct err *take_build_id(void *arg, const struct core_note *note)
 
 size_t core_file_build_id(struct core_file *f, uint8_t *buf, size_t room)
 {
-	struct found_id id = { f, buf, room, 0 };
+	struct found_id id = { .file = f, .room = room };
 	struct core_phdr ph;
 	struct err *err = NULL;
 
+	id.buf = buf; /* in the initializer clang-tidy overlooks that it is written to */
 	for (uint32_t i = 0; i < f->nph && !err && !id.len; i++) {
 		err = core_file_phdr(f, i, &ph);
 		/* Notes of other alignment are not of the kind: their segment is their own. */

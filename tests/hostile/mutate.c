@@ -227,10 +227,10 @@ static void die(const char *what, const struct buf *packet)
 	abort();
 }
 
-/* "k" is answered by nothing, and "R" need not be (GDB manual, "Packets"). */
-static bool is_answered(int replies, const struct buf *packet)
+/* "k" is answered by nothing, but to lldb, and "R" need not be (GDB manual, "Packets"). */
+static bool is_answered(int replies, const struct buf *packet, bool lldb)
 {
-	bool kill = packet->len == 1 && packet->data[0] == 'k';
+	bool kill = packet->len == 1 && packet->data[0] == 'k' && !lldb;
 	bool restart = packet->len && packet->data[0] == 'R';
 	return replies == !kill || (restart && !replies);
 }
@@ -282,7 +282,7 @@ static void send_packet(struct rig *rig, const struct buf *packet)
 	wire_send(&rig->s, packet->data, packet->len);
 	rig_settle(rig);
 	int n = count_replies(&rig->s.tx, packet);
-	if (!rig->s.end && !is_answered(n, packet))
+	if (!rig->s.end && !is_answered(n, packet, rig->s.peer.lldb))
 		die(n ? "a reply too many" : "no reply", packet);
 }
 
