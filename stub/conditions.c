@@ -229,25 +229,27 @@ static const struct agent_ops agent_ops = { .reg = read_reg, .read = read_mem, .
 
 /* ---- judging ---- */
 
-static void complain(struct conditions *all, const char *what, struct err *err)
+static void complain(struct conditions *all, const struct condition *c, const char *what,
+		     struct err *err)
 {
 	char text[256];
 	int n = snprintf(text, sizeof(text), "Error in %s of the breakpoint at 0x%llx: %s\n", what,
-			 (unsigned long long)all->hit->addr, err->msg);
+			 (unsigned long long)c->addr, err->msg);
 
 	err_drop(err);
 	session_print_running(all->session, text, (size_t)n);
 }
 
 /* Whether one is true, or there are none; not being able to say is one of these. */
-static bool holds(struct conditions *all, const struct condition *c, bool *failed)
+static bool holds(struct conditions *all, const struct condition *c, const struct agent_ops *ops,
+		  void *ctx, bool *failed)
 {
 	uint64_t value = 0;
 
 	for (size_t i = 0; i < c->nconds; i++) {
-		struct err *err = agent_run(c->code[i], &agent_ops, all, &value);
+		struct err *err = agent_run(c->code[i], ops, ctx, &value);
 		if (err) {
-			complain(all, "a condition", err);
+			complain(all, c, "a condition", err);
 			*failed = true;
 			return true;
 		}
@@ -257,26 +259,33 @@ static bool holds(struct conditions *all, const struct condition *c, bool *faile
 	return !c->nconds;
 }
 
-static bool is_told(void *ctx, const struct target_hit *hit)
+bool conditions_tell(struct conditions *all, enum point_type type, uint64_t addr,
+		     const struct agent_ops *ops, void *ctx)
 {
-	struct conditions *all = ctx;
-	size_t at = find(all, hit->type, hit->addr);
+	size_t at = all ? find(all, type, addr) : 0;
 	bool failed = false;
 	uint64_t value;
 
-	if (!is_at(all, at, hit->type, hit->addr))
+	if (!all || !is_at(all, at, type, addr))
 		return true;
 	const struct condition *c = all->point[at];
-	all->hit = hit;
-	if (!holds(all, c, &failed))
+	if (!holds(all, c, ops, ctx, &failed))
 		return false;
 	for (size_t i = c->nconds; i < c->nall && !failed; i++) {
-		struct err *err = agent_run(c->code[i], &agent_ops, all, &value);
+		struct err *err = agent_run(c->code[i], ops, ctx, &value);
 		failed = err != NULL;
 		if (err)
-			complain(all, "a command", err);
+			complain(all, c, "a command", err);
 	}
 	return failed || c->nall == c->nconds;
+}
+
+static bool is_told(void *ctx, const struct target_hit *hit)
+{
+	struct conditions *all = ctx;
+
+	all->hit = hit;
+	return conditions_tell(all, hit->type, hit->addr, &agent_ops, all);
 }
 
 struct err *conditions_create(struct session *s, struct conditions **ret)

@@ -13,6 +13,7 @@
 #include "rsp/cursor.h"
 #include "stub/target/target.h"
 
+struct agent_ops;
 struct session;
 struct condition;  /* those of one breakpoint */
 struct conditions; /* of all */
@@ -34,6 +35,13 @@ void condition_free(struct condition *c);
  */
 struct err *conditions_set(struct conditions *all, enum point_type type, uint64_t addr,
 			   struct condition *c) MUST_CHECK;
+
+/*
+ * Whether a hit of that breakpoint is to be told, by expressions that act on what @ops and
+ * @ctx say.  True if it has no conditions and no commands.
+ */
+bool conditions_tell(struct conditions *all, enum point_type type, uint64_t addr,
+		     const struct agent_ops *ops, void *ctx);
 
 /* For target.judge; NULL while no breakpoint has any. */
 const struct target_judge *conditions_judge(const struct conditions *all);

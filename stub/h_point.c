@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Breakpoints and watchpoints: Z and z (GDB manual, "Packets"). */
-#include <string.h>
-
 #include "stub/conditions.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
@@ -22,20 +20,24 @@ static struct err *parse(struct rsp_cursor *args, enum point_type *type, uint64_
 	return NULL;
 }
 
-/*
- * At a line of Python.  A condition is left to the client, which evaluates it in any case
- * when it is told of a hit; of commands it would not know.
- */
+/* At a line of Python. */
 static struct err *insert_python(struct session *s, uint64_t addr, struct rsp_cursor *args)
 {
-	struct condition *c = NULL;
-	bool commands = memmem(args->p, cur_left(args), "cmds:", 5) != NULL;
+	struct condition *fresh = NULL;
 
-	struct err *err = condition_parse(args, &c);
-	condition_free(c);
-	if (!err && commands)
-		err = err_new(ERR_STATE, "a Python breakpoint's commands are left to the client");
-	return err ? err : view_insert_point(s, addr, NULL, NULL);
+	struct err *err = condition_parse(args, &fresh);
+	if (!err)
+		err = conditions_set(s->conditions, POINT_SW, addr, fresh);
+	if (err) {
+		condition_free(fresh);
+		return err;
+	}
+	/* Others may stop at the same instruction: it asks for all of them. */
+	err = view_insert_point(s, addr, view_judge, s);
+	if (err)
+		err_drop(conditions_set(s->conditions, POINT_SW, addr, NULL));
+	s->target->judge = conditions_judge(s->conditions);
+	return err;
 }
 
 static struct err *insert(struct session *s, enum point_type type, uint64_t addr, uint64_t kind,

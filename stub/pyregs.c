@@ -26,6 +26,8 @@ struct err *pyregs_read(struct session *s, pid_t tid, enum pyreg which, uint64_t
 	struct err *err = target_space(s->target, &space);
 	if (!err)
 		err = pyregs_value(s->python, space, real, which, false, ret);
+	if (!err && which == PYREG_FILE)
+		*ret = view_file(s, tid);
 	if (err_catch(&err, ERR_NOT_FOUND))
 		return NULL; /* no Python in this process */
 	if (err && err->code != ERR_NOMEM) {
@@ -57,6 +59,8 @@ struct err *pyregs_read_hit(struct session *s, const struct target_hit *hit, enu
 	struct space space;
 
 	*ret = 0;
+	if (which == PYREG_FILE)
+		return err_new(ERR_UNSUPPORTED, "pyfile is made when all is stopped");
 	/* The mappings of the last stop: Python does not move. */
 	for (unsigned int i = t->space_stop ? 0 : 1; i < 2; i++) {
 		struct err *err = i ? target_space(t, &built) : NULL;

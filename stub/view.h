@@ -77,6 +77,11 @@ void view_resumes(struct session *s);
 /* As mem_read_some() and mem_read(), of what the client sees. */
 size_t view_read_some(struct session *s, uint64_t addr, void *buf, size_t len);
 struct err *view_read(struct session *s, uint64_t addr, void *buf, size_t len) MUST_CHECK;
+/*
+ * Where the client can read the path of the source that @tid, or the thread that it is the
+ * virtual one of, runs; valid until the next stop.  0: it runs no Python, or that is not known.
+ */
+uint64_t view_file(struct session *s, pid_t tid);
 /* Whether any of it is not the inferior's. */
 bool view_covers(const struct session *s, uint64_t addr, uint64_t len);
 /* ERR_STATE, in words, if any of it is not the inferior's. */
@@ -90,6 +95,12 @@ struct err *view_refuse_memory(const struct session *s, uint64_t addr, uint64_t 
  */
 struct err *view_insert_point(struct session *s, uint64_t pc, pybreak_condition *holds,
 			      void *arg) MUST_CHECK;
+/*
+ * A pybreak_condition, of a session: what its client sent with the breakpoints that stop
+ * there (stub/conditions.h).  Expressions see the thread's innermost frame as the client
+ * would; where what they ask for is not known while others run, the client is told.
+ */
+bool view_judge(void *session, struct target *t, const struct pybreak_hit *hit);
 struct err *view_remove_point(struct session *s, uint64_t pc) MUST_CHECK;
 
 /*

@@ -52,6 +52,7 @@ struct view_frame {
 	uint64_t pc;
 	uint64_t slots; /* the address of the last one; they end at slots + n * SYNTH_SLOT */
 	struct synth_slot *slot; /* NULL: not asked for yet */
+	uint64_t file;		 /* the address of its text; 0: likewise */
 };
 
 /* A code object of this stop. */
@@ -65,6 +66,7 @@ struct view_point {
 	uint64_t pc;   /* as it asked for it */
 	uint64_t code; /* 0: where nothing ever comes */
 	uint32_t offset;
+	int32_t line; /* of the instruction that it stops at; 0: not known */
 };
 
 struct view {
@@ -146,6 +148,12 @@ const struct synth_function *view_nothing(struct view *v, const char *why, struc
 
 /* Fills in frame->slot.  Only ERR_NOMEM. */
 struct err *view_read_slots(struct session *s, struct view_frame *f) MUST_CHECK;
+
+/* Puts @text into @texts, which are seen at VIEW_TEXTS; returns its address. */
+uint64_t view_put_text(struct buf *texts, const char *text, uint64_t *len);
+/* The same with what is given; texts lie at VIEW_TEXTS, in @texts. */
+struct err *view_fill_slots(struct view_frame *f, struct py_values *values, struct arena *arena,
+			    struct buf *texts) MUST_CHECK;
 
 void view_close_values(struct view *v);
 

@@ -40,6 +40,23 @@ static struct err *insert_near(struct session *s, struct view_point *p, pybreak_
 	return err;
 }
 
+static void pass_resume(struct session *s, struct pybreak_hit *hit);
+
+/* A breakpoint before the RESUME stops behind it. */
+static int32_t line_of(struct session *s, const struct view_point *p)
+{
+	struct pybreak_hit hit = { .code = p->code, .offset = p->offset };
+	struct synth_place place;
+	const struct synth_function *f = synth_find(s->view->synth, p->code);
+
+	if (!f)
+		return 0;
+	pass_resume(s, &hit);
+	bool found =
+		synth_find_pc(s->view->synth, f->pc + hit.offset, &place) && place.function == f;
+	return found ? place.line : 0;
+}
+
 static struct err *find_code(struct session *s, uint64_t pc, struct view_point *ret)
 {
 	struct synth_place place;
@@ -73,6 +90,8 @@ struct err *view_insert_point(struct session *s, uint64_t pc, pybreak_condition 
 		err = insert_near(s, &p, holds, arg);
 	if (err)
 		return err;
+	if (p.code)
+		p.line = line_of(s, &p);
 	struct view_point *old = find_point(v, pc);
 	if (old)
 		*old = p;

@@ -27,26 +27,26 @@ static struct err *open_values(struct session *s, struct py_values **ret)
 }
 
 struct filler {
-	struct view *v;
+	struct buf *texts;
 	struct view_frame *frame;
 	size_t next; /* the variable that is expected */
 };
 
 /* Where the text begins; the same for all that are too many. */
-static uint64_t put_text(struct view *v, const char *text, uint64_t *len)
+uint64_t view_put_text(struct buf *texts, const char *text, uint64_t *len)
 {
-	if (v->texts.len > VIEW_TEXTS_MAX)
+	if (texts->len > VIEW_TEXTS_MAX)
 		text = "...";
-	uint64_t addr = VIEW_TEXTS + v->texts.len;
+	uint64_t addr = VIEW_TEXTS + texts->len;
 	*len = strlen(text);
-	buf_put(&v->texts, text, *len + 1);
+	buf_put(texts, text, *len + 1);
 	return addr;
 }
 
 static void fill(struct filler *w, size_t i, const char *text)
 {
 	struct synth_slot *slot = &w->frame->slot[w->frame->function->code.nvariables - 1 - i];
-	slot->text = put_text(w->v, text, &slot->len);
+	slot->text = view_put_text(w->texts, text, &slot->len);
 }
 
 static void fill_variable(void *arg, const struct py_local *local)
@@ -77,7 +77,7 @@ static void fill_rest(struct filler *w, const char *why)
 		if (slot->text)
 			continue;
 		if (!text)
-			text = put_text(w->v, why, &len);
+			text = view_put_text(w->texts, why, &len);
 		*slot = (struct synth_slot){ .text = text, .len = len };
 	}
 }
@@ -87,14 +87,34 @@ static const char *describe_failure(const struct session *s, const struct err *e
 	return s->target->look ? "<the process runs>" : err->msg;
 }
 
+static struct err *make_slots(struct view_frame *f, struct arena *arena)
+{
+	f->slot = arena_alloc(arena, (f->function->code.nvariables + 1) * sizeof(*f->slot));
+	return f->slot ? NULL : &err_nomem;
+}
+
+struct err *view_fill_slots(struct view_frame *f, struct py_values *values, struct arena *arena,
+			    struct buf *texts)
+{
+	struct filler w = { .texts = texts, .frame = f };
+
+	struct err *err = make_slots(f, arena);
+	if (!err)
+		err = py_locals_visit(values, &f->frame, fill_variable, &w);
+	if (err)
+		return err;
+	fill_rest(&w, "<not set>");
+	return texts->failed ? &err_nomem : NULL;
+}
+
 struct err *view_read_slots(struct session *s, struct view_frame *f)
 {
-	struct filler w = { .v = s->view, .frame = f };
+	struct filler w = { .texts = &s->view->texts, .frame = f };
 	struct py_values *values;
 
-	f->slot = arena_alloc(&w.v->arena, (f->function->code.nvariables + 1) * sizeof(*f->slot));
-	if (!f->slot)
-		return &err_nomem;
+	struct err *fatal = make_slots(f, &s->view->arena);
+	if (fatal)
+		return fatal;
 	struct err *err = open_values(s, &values);
 	if (!err)
 		err = py_locals_visit(values, &f->frame, fill_variable, &w);
@@ -103,5 +123,23 @@ struct err *view_read_slots(struct session *s, struct view_frame *f)
 	else
 		fill_rest(&w, "<not set>");
 	err_drop(err);
-	return w.v->texts.failed ? &err_nomem : NULL;
+	return w.texts->failed ? &err_nomem : NULL;
+}
+
+uint64_t view_file(struct session *s, pid_t tid)
+{
+	uint64_t len;
+
+	for (size_t i = 0; view_load(s) && i < s->view->nthreads; i++) {
+		const struct view_thread *t = &s->view->threads[i];
+		struct view_frame *f = &s->view->frames[t->first];
+		if (!t->n || (t->id != tid && t->tid != tid))
+			continue;
+		if (!f->function || f->frame.corrupt)
+			return 0;
+		if (!f->file)
+			f->file = view_put_text(&s->view->texts, f->function->code.file, &len);
+		return s->view->texts.failed ? 0 : f->file;
+	}
+	return 0;
 }

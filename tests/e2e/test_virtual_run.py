@@ -109,3 +109,37 @@ def _(t, gdb):
     wanted = subprocess.run([str(c) for c in python.command(SCRIPT, "trace", 60)],
                             stdout=subprocess.PIPE, universal_newlines=True).stdout
     t.check(wanted.splitlines()[0] in program.text, "the total, not %s" % program.text)
+
+
+@case("conditions and prints at lines of Python are evaluated by the stub", gdb=zoo.gdbs,
+      timeout=240)
+def _(t, gdb):
+    call = line("call")
+    program = t.program(t.python(), "lines.py", 60, until="^ready$", stdin=-1)
+    with t.gdb_session(gdb, t.serve(ON, pid=program.pid)) as g:
+        g.command("set print address off")
+        g.command("set breakpoint condition-evaluation target")
+        g.command("set dprintf-style agent")
+        text = begin(t, g, program, "leaf if n[0] == '2' && n[1] == '0' && n[2] == 0")
+        t.has(text, r'hit Breakpoint 1, leaf \(n="20"\) at')
+        t.has(g.command("info breakpoints"), r"\(target evals\)\n\s+breakpoint already hit 1 time\b")
+        t.has(g.command("x/s $pyfile"), r'"/.*/lines\.py"$')
+        t.has(g.command("list $pyline,+0"), r"^\d+\s+a = n \+ 1")
+        g.command("delete")
+        # Only the last of these holds, at i=40.
+        g.command("break lines.py:%d if $pyline != %d" % (call, call))
+        g.command("break lines.py:%d if $pydepth > 100 || $pycode == 0" % call)
+        t.has(g.command("break lines.py:%d if $pyline == %d && i[0] == '4' && $pyfile != 0" %
+                        (call, call)), "Breakpoint 4")
+        g.command('dprintf leaf,"n is <%s>\\n",n')
+        text = g.command("continue")
+        t.equal(re.findall(r"^n is <(\d+)>$", text, re.M), [str(n) for n in range(21, 40)], text)
+        t.has(text, r"hit Breakpoint 4\b.*main \(times=\"60\"\)")
+        t.has(g.command("p i"), r'"40"$')
+        g.command("delete")
+        # Where the stack lies is not known to the stub: gdb has the last word.
+        g.command("break leaf if $rsp != 5 && n[1] == '5'")
+        t.has(g.command("continue"), r'leaf \(n="45"\) at')
+        g.command("delete")
+        t.has(g.command("detach"), r"detached")
+    t.equal(program.wait(), 0, "its exit status")

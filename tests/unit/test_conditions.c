@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "stub/agent/agent.h"
+#include "stub/conditions.h"
 #include "stub/session.h"
 #include "tests/unit/bench.h"
 
@@ -149,5 +151,28 @@ Test(conditions, of_a_client_that_left_are_forgotten)
 	session_open(&b.s);
 	cr_assert_null(b.s.target->judge);
 	cr_assert_eq(stop_after(&b, "Hg0", text), SIGTRAP);
+	bench_deinit(&b);
+}
+
+static struct err *seven(void *ctx, uint16_t n, uint64_t *ret)
+{
+	*ret = *(const uint64_t *)ctx + n;
+	return NULL;
+}
+
+Test(conditions, act_on_what_their_caller_gives)
+{
+	static const struct agent_ops ops = { .reg = seven };
+	uint64_t base = 5;
+	struct bench b;
+
+	init(&b);
+	/* Register 2 == 7 */
+	assert_answer(&b, "Z0,1000,1;X7,26000222071327", "OK");
+	cr_assert(conditions_tell(b.s.conditions, POINT_SW, PC, &ops, &base));
+	base = 6;
+	cr_assert_not(conditions_tell(b.s.conditions, POINT_SW, PC, &ops, &base));
+	cr_assert(conditions_tell(b.s.conditions, POINT_HW, PC, &ops, &base), "has none");
+	cr_assert(conditions_tell(NULL, POINT_SW, PC, &ops, &base), "nobody has any");
 	bench_deinit(&b);
 }
