@@ -2,10 +2,7 @@
 /*
  * Conditions of breakpoints in Python: what the client compiled them to acts on the frame
  * as the client sees it, made of as little as the expression asks for.
- *
- * A stack pointer depends on how deep the stack is, which nobody counts here: what an
- * expression gets leads to the frame's descriptor and means nothing else.  One that
- * does something else with it is not believed when it is false.
+ * Of variables and stacks nothing is made here: what asks for them is told.
  */
 #include <string.h>
 
@@ -14,7 +11,6 @@
 #include "stub/pyregs.h"
 #include "stub/view_priv.h"
 
-#define NO_FRAME_SP  (VIEW_STACKS + 8) /* below every thread's frames */
 #define DWARF_EFLAGS 49
 
 /* One hit of one breakpoint. */
@@ -24,11 +20,7 @@ struct judge {
 	const struct view_point *point;
 	struct space_thread thread;
 	struct space space; /* the thread alone; .mem NULL: not made */
-	unsigned int loose; /* stack pointers that led to no descriptor */
 	const struct synth_function *function;
-	struct view_frame frame;
-	struct py_values values;
-	struct arena arena;
 	struct buf texts;
 };
 
@@ -89,9 +81,6 @@ static struct err *read_reg(void *ctx, uint16_t n, uint64_t *ret)
 		return err_new(ERR_NOT_FOUND, "no register %u", n);
 	if (n == a->pc) {
 		*ret = j->point->pc;
-	} else if (a->regs[n].dwarf == (int)SPACE_REG_SP) {
-		*ret = NO_FRAME_SP;
-		j->loose++;
 	} else if (a->regs[n].dwarf == DWARF_EFLAGS) {
 		*ret = 0;
 	} else {
@@ -103,40 +92,6 @@ static struct err *read_reg(void *ctx, uint16_t n, uint64_t *ret)
 
 /* ---- memory ---- */
 
-static struct err *find_frame(struct judge *j)
-{
-	const struct py_walk walk = { .tid = j->hit->tid, .max_frames = 1, .in_passing = true };
-	const struct py_snapshot *snap;
-
-	struct err *err = make_space(j);
-	if (!err)
-		err = python_walk(j->session->python, &j->space, &walk, &snap);
-	for (size_t i = 0; !err && i < snap->nframes; i++) {
-		if (snap->frames[i].addr != j->hit->frame)
-			continue;
-		j->frame.frame = snap->frames[i];
-		return NULL;
-	}
-	return err ? err : err_new(ERR_NOT_FOUND, "its frame is not to be found");
-}
-
-static struct err *make_variables(struct judge *j)
-{
-	static const struct py_limits limits = { .bytes = VIEW_TEXT_MAX };
-
-	if (j->frame.slot)
-		return NULL;
-	struct err *err = find_frame(j);
-	if (!err)
-		err = python_values(j->session->python, &j->space, &limits, &j->values);
-	if (!err)
-		err = view_fill_slots(&j->frame, &j->values, &j->arena, &j->texts);
-	py_values_end(&j->values);
-	if (err)
-		j->frame.slot = NULL;
-	return err;
-}
-
 /* All of a range out of the @size bytes of @data that are at @start. */
 static bool copy(uint64_t start, const void *data, uint64_t size, uint64_t addr, void *buf,
 		 size_t len)
@@ -147,34 +102,14 @@ static bool copy(uint64_t start, const void *data, uint64_t size, uint64_t addr,
 	return true;
 }
 
-static bool read_descriptor(struct judge *j, uint64_t addr, void *buf, size_t len)
-{
-	const uint64_t locals = VIEW_SLOTS + j->function->code.nvariables * (uint64_t)SYNTH_SLOT;
-	const uint64_t at =
-		(NO_FRAME_SP << SYNTH_DESCRIPTOR_SHIFT) + offsetof(struct synth_descriptor, locals);
-
-	if (!copy(at, &locals, sizeof(locals), addr, buf, len))
-		return false;
-	j->loose -= j->loose > 0;
-	return true;
-}
-
 static struct err *read_shown(struct judge *j, uint64_t addr, void *buf, size_t len)
 {
 	const struct view *v = j->session->view;
-	uint64_t slots = j->function->code.nvariables * (uint64_t)SYNTH_SLOT;
 
-	if (read_descriptor(j, addr, buf, len) || synth_read(v->synth, addr, buf, len) == len)
+	if (synth_read(v->synth, addr, buf, len) == len)
 		return NULL;
 	if (copy(VIEW_TEXTS, j->texts.data, j->texts.len, addr, buf, len))
 		return NULL;
-	if (addr >= VIEW_SLOTS && addr < VIEW_TEXTS) {
-		struct err *err = make_variables(j);
-		if (err)
-			return err;
-		if (copy(VIEW_SLOTS, j->frame.slot, slots, addr, buf, len))
-			return NULL;
-	}
 	return err_new(ERR_FAULT, "0x%llx is not to be seen while the program runs",
 		       (unsigned long long)addr);
 }
@@ -195,10 +130,7 @@ static struct err *read_mem(void *ctx, uint64_t addr, void *buf, size_t len)
 static void print(void *ctx, const char *text, size_t len)
 {
 	const struct judge *j = ctx;
-
-	/* Not what is made up. */
-	if (!j->loose)
-		session_print_running(j->session, text, len);
+	session_print_running(j->session, text, len);
 }
 
 /* ---- judging ---- */
@@ -211,11 +143,10 @@ static bool is_told(struct session *s, const struct pybreak_hit *hit, const stru
 
 	if (!synth_find_pc(s->view->synth, p->pc, &place) || place.kind != SYNTH_FUNCTION)
 		return true;
-	j.function = j.frame.function = place.function;
+	j.function = place.function;
 	bool ret = conditions_tell(s->conditions, POINT_SW, p->pc, &ops, &j);
-	arena_deinit(&j.arena);
 	buf_deinit(&j.texts);
-	return ret || j.loose;
+	return ret;
 }
 
 /* Each is asked: one that has commands runs them whatever the others say. */

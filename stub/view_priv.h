@@ -151,10 +151,6 @@ struct err *view_read_slots(struct session *s, struct view_frame *f) MUST_CHECK;
 
 /* Puts @text into @texts, which are seen at VIEW_TEXTS; returns its address. */
 uint64_t view_put_text(struct buf *texts, const char *text, uint64_t *len);
-/* The same with what is given; texts lie at VIEW_TEXTS, in @texts. */
-struct err *view_fill_slots(struct view_frame *f, struct py_values *values, struct arena *arena,
-			    struct buf *texts) MUST_CHECK;
-
 void view_close_values(struct view *v);
 
 /* Room for one more in an array of @n elements of @size; false: out of memory. */

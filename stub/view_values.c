@@ -93,20 +93,6 @@ static struct err *make_slots(struct view_frame *f, struct arena *arena)
 	return f->slot ? NULL : &err_nomem;
 }
 
-struct err *view_fill_slots(struct view_frame *f, struct py_values *values, struct arena *arena,
-			    struct buf *texts)
-{
-	struct filler w = { .texts = texts, .frame = f };
-
-	struct err *err = make_slots(f, arena);
-	if (!err)
-		err = py_locals_visit(values, &f->frame, fill_variable, &w);
-	if (err)
-		return err;
-	fill_rest(&w, "<not set>");
-	return texts->failed ? &err_nomem : NULL;
-}
-
 struct err *view_read_slots(struct session *s, struct view_frame *f)
 {
 	struct filler w = { .texts = &s->view->texts, .frame = f };
