@@ -97,7 +97,7 @@ HANDLER(h_write_mem)
 		return err_new(ERR_PROTO, "malformed M");
 	struct err *err = view_refuse_memory(s, addr, len);
 	if (!err && len)
-		err = mem_write(&s->target->mem, addr, at, len);
+		err = view_write(s, addr, at, len);
 	if (!err)
 		buf_puts(out, "OK");
 	return err;
@@ -112,7 +112,7 @@ HANDLER(h_write_binary)
 		return err_new(ERR_PROTO, "malformed X");
 	struct err *err = view_refuse_memory(s, addr, len);
 	if (!err && len)
-		err = mem_write(&s->target->mem, addr, args->p, len);
+		err = view_write(s, addr, args->p, len);
 	if (!err)
 		buf_puts(out, "OK");
 	return err;

@@ -132,6 +132,21 @@ static struct err *run_set_virtual(struct session *s, const char *args, struct b
 	return NULL;
 }
 
+static struct err *run_set_mixed(struct session *s, const char *args, struct buf *out)
+{
+	bool on = strcmp(args, "on") == 0;
+
+	if (!on && strcmp(args, "off") != 0)
+		return err_new(ERR_UNSUPPORTED, "neither on nor off");
+	if (!s->view || !s->python)
+		return err_new(ERR_STATE, "Python is switched off (--python=off)");
+	view_mix(s, on);
+	buf_printf(out,
+		   "Python frames in the stacks of real threads are %s, from the next stop on.\n",
+		   args);
+	return NULL;
+}
+
 /* gdbserver's way to threads; ours needs no library, and scripts set it all the same. */
 static struct err *run_set_thread_db(struct session *s, const char *args, struct buf *out)
 {
@@ -192,6 +207,8 @@ static const struct monitor general[] = {
 	  "Quit GDBserver", false, run_exit },
 	{ "help", "", NULL, false, run_help },
 	{ "set libthread-db-search-path", "", NULL, false, run_set_thread_db },
+	{ "set mixed", "<on|off>",
+	  "Show Python frames in the stacks of real threads", true, run_set_mixed },
 	{ "set virtual-threads", "<on|off>",
 	  "Show a thread more for each that runs Python", true, run_set_virtual },
 	{ "status", "",

@@ -210,8 +210,13 @@ HANDLER(h_write_reg)
 	if (!err)
 		err = view_refuse_write(s, tid);
 	memcpy(&pc, value, sizeof(pc));
-	if (!err && regnum == s->target->arch->pc)
+	if (!err)
+		view_note_write(s, tid, regnum);
+	if (!err && regnum == s->target->arch->pc) {
 		err = view_send_thread(s, tid, pc, &done);
+		if (err)
+			view_undo_writes(s, tid);
+	}
 	if (!err && !done)
 		err = target_reg_set(s->target, tid, regnum, value);
 	if (!err && s->peer.lldb && regnum == s->target->arch->pc)

@@ -144,6 +144,11 @@ static bool set_virtual_threads(struct reader *r, const char *v)
 	return set_switch(r, "--virtual-threads", v, &r->o->virtual_threads);
 }
 
+static bool set_mixed(struct reader *r, const char *v)
+{
+	return set_switch(r, "--mixed", v, &r->o->mixed);
+}
+
 static bool set_tries(struct reader *r, const char *v)
 {
 	char *end;
@@ -201,6 +206,7 @@ static const struct option_row rows[] = {
 	{ "--no-host-io", ARG_NONE, set_no_host_io_true, "give the client no files (vFile)" },
 	{ "--python", ARG_VALUE, set_python, "auto|off: Python stacks" },
 	{ "--virtual-threads", ARG_VALUE, set_virtual_threads, "on|off: a thread more for each that runs Python (on)" },
+	{ "--mixed", ARG_VALUE, set_mixed, "on|off: Python frames in the stacks of real threads, for gdb (off)" },
 	{ "--locals", ARG_NONE, set_locals_true, "stacks: the variables of each frame too" },
 	{ "--tasks", ARG_NONE, set_tasks_true, "stacks: asyncio's tasks instead, as a tree" },
 	{ "--native", ARG_NONE, set_native_true, "stacks: C frames too, where they ran; every thread" },

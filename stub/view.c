@@ -15,6 +15,7 @@ struct err *view_create(const struct options *o, struct view **ret)
 	if (!v)
 		return &err_nomem;
 	v->on = o->virtual_threads;
+	v->mixed = o->mixed;
 	v->stop = 1;
 	v->next_id = VIEW_TID_FIRST;
 	*ret = v;
@@ -40,6 +41,7 @@ static void forget_stop(struct view *v)
 	v->slots_end = VIEW_SLOTS;
 	v->loaded = 0;
 	v->nudged = 0;
+	view_mixed_forget(v);
 	v->actual = 0;
 }
 
@@ -49,6 +51,7 @@ void view_destroy(struct view *v)
 		return;
 	forget_stop(v);
 	view_close_dir(v);
+	view_mixed_deinit(v);
 	synth_destroy(v->synth);
 	names_deinit(&v->c_names);
 	arena_deinit(&v->arena);
@@ -69,6 +72,14 @@ void view_switch(struct session *s, bool on)
 	if (!s->view)
 		return;
 	s->view->on = on;
+	view_moved(s);
+}
+
+void view_mix(struct session *s, bool on)
+{
+	if (!s->view)
+		return;
+	s->view->mixed = on;
 	view_moved(s);
 }
 

@@ -38,6 +38,9 @@ bool view_is_on(const struct session *s);
 /* Takes effect with the next list of threads, and resume. */
 void view_switch(struct session *s, bool on);
 
+/* Whether Python's frames are in the stacks of real threads as well; likewise. */
+void view_mix(struct session *s, bool on);
+
 /* The inferior moved, or is another: what was made for the last stop is void. */
 void view_moved(struct session *s);
 /* Another client: it has not seen any library yet. */
@@ -69,6 +72,9 @@ struct err *view_refuse_write(const struct session *s, pid_t tid) MUST_CHECK;
  * that has been; or, in words, that it cannot go there.
  */
 struct err *view_send_thread(struct session *s, pid_t tid, uint64_t pc, bool *done) MUST_CHECK;
+/* Before a register is written; and after that of the pc was refused, which ends such a row. */
+void view_note_write(struct session *s, pid_t tid, uint16_t regnum);
+void view_undo_writes(struct session *s, pid_t tid);
 /* Before anything is resumed: tells the client's user of what is not as it seems. */
 void view_resumes(struct session *s);
 
@@ -82,6 +88,8 @@ struct err *view_read(struct session *s, uint64_t addr, void *buf, size_t len) M
  * virtual one of, runs; valid until the next stop.  0: it runs no Python, or that is not known.
  */
 uint64_t view_file(struct session *s, pid_t tid);
+/* As mem_write(), by a client that may have read Python's addresses there. */
+struct err *view_write(struct session *s, uint64_t addr, const void *buf, size_t len) MUST_CHECK;
 /* Whether any of it is not the inferior's. */
 bool view_covers(const struct session *s, uint64_t addr, uint64_t len);
 /* ERR_STATE, in words, if any of it is not the inferior's. */

@@ -62,8 +62,16 @@ struct err *view_send_thread(struct session *s, pid_t tid, uint64_t pc, bool *do
 	uint64_t sp, to;
 
 	*done = false;
-	if (view_is_virtual(tid) || !view_covers(s, pc, 1))
+	if (view_is_virtual(tid))
 		return NULL;
+	if (!view_covers(s, pc, 1)) {
+		if (s->view && s->view->posed && s->view->posed->tid == tid)
+			s->view->posed = NULL;
+		return NULL;
+	}
+	struct err *err = view_mixed_send(s, tid, pc, done);
+	if (err || *done)
+		return err;
 	*done = true;
 	if (find_return(s, tid, &sp, &to)) {
 		s->view->called = pc; /* text can be sent while the client waits for a stop */

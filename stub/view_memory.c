@@ -202,5 +202,7 @@ const struct overlay_area view_areas[] = {
 	{ VIEW_TEXTS, VIEW_TEXTS_END, "values", read_texts },
 	{ VIEW_STACKS << SYNTH_DESCRIPTOR_SHIFT, VIEW_SLOTS << SYNTH_DESCRIPTOR_SHIFT, "frames",
 	  read_descriptors },
+	{ 1ull << 47, VIEW_STACKS << SYNTH_DESCRIPTOR_SHIFT, "frames", view_mixed_read },
+	{ VIEW_SLOTS << SYNTH_DESCRIPTOR_SHIFT, 1ull << 53, "frames", view_mixed_read },
 };
 const size_t view_nareas = sizeof(view_areas) / sizeof(view_areas[0]);

@@ -61,6 +61,33 @@ struct view_memo {
 	const struct synth_function *function;
 };
 
+/*
+ * A C frame of the evaluation loop, in whose caller Python's frames are shown.  Of its chain
+ * of descriptors the first is at @sp; the last is the bridge if n > 1.
+ */
+struct view_loop {
+	pid_t tid;
+	uint64_t sp;	 /* after it returns; the return address is the word below */
+	uint64_t ra, pc; /* that address, and what the client sees */
+	size_t first, n; /* in view.chain */
+};
+
+/* A return to it that is stopped at; kept from stop to stop. */
+struct view_return {
+	pid_t tid;
+	uint64_t pc, ra, sp;		/* as in struct view_loop */
+	struct synth_descriptor *chain; /* NULL: unused */
+	size_t n;
+	bool inserted;
+};
+#define VIEW_RETURNS_MAX 16u
+
+/* What a register had. */
+struct view_write {
+	uint16_t regnum;
+	uint8_t value[REG_MAX];
+};
+
 /* A breakpoint of the client's. */
 struct view_point {
 	uint64_t pc;   /* as it asked for it */
@@ -106,6 +133,21 @@ struct view {
 	pid_t nudged; /* the virtual thread that was told to have moved, or 0 */
 
 	uint64_t called; /* a synthetic function that the client believes to call; 0: none */
+
+	/* view_mixed.c: Python's frames in the stacks of real threads. */
+	bool mixed;
+	struct view_loop *loops;
+	size_t nloops, loops_cap;
+	struct synth_descriptor *chain;
+	size_t nchain, chain_cap;
+	pid_t *mixed_tids; /* the threads that were looked at */
+	size_t nmixed_tids, mixed_tids_cap;
+	struct view_return returns[VIEW_RETURNS_MAX];
+	struct view_return *posed; /* what its thread is shown at, or NULL */
+	struct view_write *writes; /* by the packets up to number @wrote_at */
+	size_t nwrites, writes_cap;
+	uint64_t wrote_at;
+	pid_t wrote_tid;
 
 	/* What the client knows. */
 	bool listed;	   /* it has read the list of libraries */
@@ -165,6 +207,24 @@ void view_remove_libraries(struct view *v);
 /* Closes the folder with all that is in it. */
 void view_close_dir(struct view *v);
 
+/* view_mixed.c */
+void view_mixed_forget(struct view *v); /* what is of one stop */
+void view_mixed_deinit(struct view *v);
+/* Into what was read of the inferior. */
+void view_mixed_patch(struct session *s, uint64_t addr, uint8_t *buf, size_t len);
+/* Descriptors of C stacks; an overlay_area's. */
+size_t view_mixed_read(void *session, uint64_t addr, uint8_t *buf, size_t len);
+/* The thread is shown at *pc, where it is not. */
+bool view_mixed_poses(const struct session *s, pid_t tid, uint64_t *pc);
+void view_mixed_stopped(struct session *s);
+/* At a Python frame that C returns to; false: it is none, or there can be no breakpoint. */
+bool view_mixed_insert(struct session *s, uint64_t pc);
+struct err *view_mixed_remove(struct session *s, uint64_t pc) MUST_CHECK;
+void view_mixed_forget_points(struct view *v);
+/* A thread whose stack pointer is set already returns to the Python frame at @pc. */
+struct err *view_mixed_send(struct session *s, pid_t tid, uint64_t pc, bool *done) MUST_CHECK;
+
+#define VIEW_MIXED_AREAS 2u /* the last ones, while stacks are mixed */
 extern const struct overlay_area view_areas[];
 extern const size_t view_nareas;
 

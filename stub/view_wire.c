@@ -118,8 +118,12 @@ struct err *view_reg_get(struct session *s, pid_t tid, uint16_t regnum, uint8_t 
 {
 	uint64_t value;
 
-	if (!view_is_virtual(tid))
-		return target_reg_get(s->target, tid, regnum, ret);
+	if (!view_is_virtual(tid)) {
+		struct err *err = target_reg_get(s->target, tid, regnum, ret);
+		if (!err && regnum == s->target->arch->pc && view_mixed_poses(s, tid, &value))
+			memcpy(ret, &value, sizeof(value));
+		return err;
+	}
 	const struct view_thread *t = view_find_thread(s, tid);
 	if (!t || !t->n)
 		return err_new(ERR_STATE, "no thread %d", (int)tid);
@@ -153,18 +157,27 @@ struct err *view_refuse_write(const struct session *s, pid_t tid)
 
 /* ---- memory ---- */
 
+static size_t areas(const struct session *s)
+{
+	if (!view_is_on(s) || !s->view->synth)
+		return 0;
+	return s->view->mixed ? view_nareas : view_nareas - VIEW_MIXED_AREAS;
+}
+
 static struct overlay overlay(struct session *s)
 {
-	return (struct overlay){ .areas = view_areas,
-				 .n = view_is_on(s) && s->view->synth ? view_nareas : 0,
-				 .ctx = s };
+	return (struct overlay){ .areas = view_areas, .n = areas(s), .ctx = s };
 }
 
 size_t view_read_some(struct session *s, uint64_t addr, void *buf, size_t len)
 {
 	struct overlay o = overlay(s);
-	if (!o.n || !overlay_find(&o, addr, len))
-		return mem_read_some(&s->target->mem, addr, buf, len);
+	if (!o.n || !overlay_find(&o, addr, len)) {
+		size_t n = mem_read_some(&s->target->mem, addr, buf, len);
+		if (o.n)
+			view_mixed_patch(s, addr, buf, n);
+		return n;
+	}
 	if (!view_load(s))
 		return 0;
 	return overlay_read(&o, &s->target->mem, addr, buf, len);
@@ -173,7 +186,7 @@ size_t view_read_some(struct session *s, uint64_t addr, void *buf, size_t len)
 struct err *view_read(struct session *s, uint64_t addr, void *buf, size_t len)
 {
 	struct overlay o = overlay(s);
-	if (!o.n || !overlay_find(&o, addr, len))
+	if (!o.n || (!s->view->mixed && !overlay_find(&o, addr, len)))
 		return mem_read(&s->target->mem, addr, buf, len);
 	size_t n = view_read_some(s, addr, buf, len);
 	if (n == len)
@@ -186,8 +199,8 @@ struct err *view_read(struct session *s, uint64_t addr, void *buf, size_t len)
 
 static const struct overlay_area *area_at(const struct session *s, uint64_t addr, uint64_t len)
 {
-	const struct overlay o = { .areas = view_areas, .n = view_nareas };
-	return view_is_on(s) && s->view->synth ? overlay_find(&o, addr, len) : NULL;
+	const struct overlay o = { .areas = view_areas, .n = areas(s) };
+	return overlay_find(&o, addr, len);
 }
 
 bool view_covers(const struct session *s, uint64_t addr, uint64_t len)
