@@ -30,7 +30,7 @@ struct options {
 	bool no_host_io;
 	bool python_off;
 	bool virtual_threads;
-	bool mixed; /* Python frames in stacks of real threads */
+	bool mixed;				 /* Python frames in stacks of real threads */
 	bool json, locals, native, locks, tasks; /* stacks */
 	bool nonblocking;			 /* never stop it; MODE_ATTACH, MODE_STACKS */
 	unsigned int tries;			 /* with nonblocking: see struct space */

@@ -88,6 +88,7 @@ void view_moved(struct session *s)
 	if (!s->view)
 		return;
 	forget_stop(s->view);
+	s->view->posed = NULL;
 	s->view->stop++;
 }
 

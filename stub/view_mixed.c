@@ -197,7 +197,6 @@ static bool load(struct session *s)
 void view_mixed_forget(struct view *v)
 {
 	v->nloops = v->nchain = v->nmixed_tids = 0;
-	v->posed = NULL;
 }
 
 void view_mixed_deinit(struct view *v)
@@ -251,7 +250,7 @@ size_t view_mixed_read(void *ctx, uint64_t addr, uint8_t *buf, size_t len)
 	const uint64_t unit = 1u << SYNTH_DESCRIPTOR_SHIFT;
 	size_t done = 0;
 
-	if (!load(s))
+	if (!load(s) && !s->view->posed)
 		return 0;
 	while (done < len) {
 		uint64_t at = addr + done, off = at % unit;

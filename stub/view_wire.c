@@ -178,7 +178,8 @@ size_t view_read_some(struct session *s, uint64_t addr, void *buf, size_t len)
 			view_mixed_patch(s, addr, buf, n);
 		return n;
 	}
-	if (!view_load(s))
+	/* A thread may be shown at a Python frame when none is left. */
+	if (!view_load(s) && !s->view->posed)
 		return 0;
 	return overlay_read(&o, &s->target->mem, addr, buf, len);
 }
