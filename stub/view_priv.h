@@ -212,8 +212,8 @@ void view_mixed_forget(struct view *v); /* what is of one stop */
 void view_mixed_deinit(struct view *v);
 /* Into what was read of the inferior. */
 void view_mixed_patch(struct session *s, uint64_t addr, uint8_t *buf, size_t len);
-/* Descriptors of C stacks; an overlay_area's. */
-size_t view_mixed_read(void *session, uint64_t addr, uint8_t *buf, size_t len);
+/* Descriptors of C stacks; an overlay_area's, @ctx is the session. */
+size_t view_mixed_read(void *ctx, uint64_t addr, uint8_t *buf, size_t len);
 /* The thread is shown at *pc, where it is not. */
 bool view_mixed_poses(const struct session *s, pid_t tid, uint64_t *pc);
 void view_mixed_stopped(struct session *s);
