@@ -6,8 +6,6 @@
 #include "qxfer/python/locks.h"
 #include "qxfer/tree.h"
 
-#include <string.h>
-
 static void put_place(struct tree *t, const struct py_frame *f, int32_t line)
 {
 	if (!f || f->corrupt)
@@ -91,28 +89,13 @@ static void put_document(struct tree *t, const struct py_locks *l)
 	tree_close(t);
 }
 
-static struct err *parse_annex(const char *annex, bool *json)
-{
-	static const struct {
-		const char *text;
-		bool json;
-	} annexes[] = { { "", false }, { ";format=xml", false }, { ";format=json", true } };
-	for (size_t i = 0; i < sizeof(annexes) / sizeof(annexes[0]); i++) {
-		if (strcmp(annex, annexes[i].text) != 0)
-			continue;
-		*json = annexes[i].json;
-		return NULL;
-	}
-	return err_new(ERR_PROTO, "python-locks: unknown annex %.40s", annex);
-}
-
 struct err *python_locks_document(struct python *py, const struct space *s, const char *annex,
 				  struct buf *out)
 {
 	struct py_locks locks = { 0 };
 	struct tree t;
 	bool json = false;
-	struct err *err = parse_annex(annex, &json);
+	struct err *err = tree_form("python-locks", annex, &json);
 	if (!err)
 		err = python_locks(py, s, &locks);
 	if (!err) {

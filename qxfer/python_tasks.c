@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* asyncio's tasks as documents for programs. */
-#include <string.h>
-
 #include "qxfer/python.h"
 #include "qxfer/python/tasks.h"
 #include "qxfer/tree.h"
@@ -179,28 +177,13 @@ static void put_document(struct tree *t, const struct py_tasks *tasks)
 	tree_close(t);
 }
 
-static struct err *parse_annex(const char *annex, bool *json)
-{
-	static const struct {
-		const char *text;
-		bool json;
-	} annexes[] = { { "", false }, { ";format=xml", false }, { ";format=json", true } };
-	for (size_t i = 0; i < ARRAY_SIZE(annexes); i++) {
-		if (strcmp(annexes[i].text, annex) != 0)
-			continue;
-		*json = annexes[i].json;
-		return NULL;
-	}
-	return err_new(ERR_PROTO, "python-tasks: unknown annex %.40s", annex);
-}
-
 struct err *python_tasks_document(struct python *py, const struct space *s, const char *annex,
 				  struct buf *out)
 {
 	struct py_tasks tasks = { 0 };
 	struct tree t;
 	bool json = false;
-	struct err *err = parse_annex(annex, &json);
+	struct err *err = tree_form("python-tasks", annex, &json);
 	if (!err)
 		err = python_tasks(py, s, &tasks);
 	if (!err) {

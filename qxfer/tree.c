@@ -179,3 +179,13 @@ void tree_flag(struct tree *t, const char *field, bool value)
 	else
 		buf_puts(t->out, "\"yes\"");
 }
+
+struct err *tree_form(const char *object, const char *annex, bool *json)
+{
+	bool wants_json = strcmp(annex, ";format=json") == 0;
+
+	if (*annex && !wants_json && strcmp(annex, ";format=xml") != 0)
+		return err_new(ERR_PROTO, "%s: unknown annex %.40s", object, annex);
+	*json = wants_json;
+	return NULL;
+}

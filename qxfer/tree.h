@@ -43,4 +43,10 @@ void tree_address(struct tree *t, const char *field, uint64_t value); /* "0x..."
 /* XML says yes, and nothing for no, which is the DTD's default. */
 void tree_flag(struct tree *t, const char *field, bool value);
 
+/*
+ * Which form the annex of a document that has no other options asks for: "" and
+ * ";format=xml", or ";format=json".  ERR_PROTO, in which @object is named, for any other.
+ */
+struct err *tree_form(const char *object, const char *annex, bool *json) MUST_CHECK;
+
 #endif

@@ -233,7 +233,7 @@ void options_usage(FILE *out)
 	      "       archerfish [OPTIONS] --core COMM CORE [EXE]\n"
 	      "       archerfish stacks [--json] [--locals] [--native] [--nonblocking] PID\n"
 	      "       archerfish stacks [--json] [--nonblocking] --locks PID\n"
-	      "       archerfish stacks [--json] --tasks PID\n"
+	      "       archerfish stacks [--json] [--nonblocking] --tasks PID\n"
 	      "       archerfish stacks [OPTIONS] CORE [EXE]\n\n"
 	      "COMM is HOST:PORT, :PORT (this host only), unix:PATH, fd:N, a serial device,\n"
 	      "or - or stdio.\n\nOptions:\n",
