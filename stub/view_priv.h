@@ -153,6 +153,8 @@ struct view {
 	bool listed;	   /* it has read the list of libraries */
 	bool asked;	   /* it has listed the threads since the last look */
 	bool deferred;	   /* it was told of a library instead of s->stop */
+	uint64_t deferred_pc; /* of the thread of s->stop then, with has_deferred_pc */
+	bool has_deferred_pc;
 	size_t announced;  /* generations in the list it read last */
 	uint64_t searched; /* the stop at which all functions were looked for last */
 	uint64_t searched_at, search_cost; /* the same of all functions */

@@ -373,7 +373,38 @@ bool view_has_news(struct session *s)
 
 void view_defer(struct session *s)
 {
-	s->view->deferred = true;
+	struct view *v = s->view;
+	struct target *t = s->target;
+
+	v->deferred = true;
+	v->has_deferred_pc = false;
+	if (view_is_virtual(s->stop.tid))
+		return;
+	struct err *err = target_reg_uint(t, s->stop.tid, t->arch->pc, &v->deferred_pc);
+	v->has_deferred_pc = !err;
+	err_drop(err);
+}
+
+/*
+ * gdb that resumes from the library at a trap of the program's own, such as the one on the
+ * stack to which a called function returns, first sets the thread past it: it takes it as
+ * reported.  It is not yet.
+ */
+static void put_pc_back(struct session *s)
+{
+	const struct view *v = s->view;
+	struct target *t = s->target;
+	uint64_t pc;
+
+	if (!v->has_deferred_pc)
+		return;
+	struct err *err = target_reg_uint(t, s->stop.tid, t->arch->pc, &pc);
+	if (!err && pc != v->deferred_pc) {
+		uint8_t value[REG_MAX] = { 0 };
+		memcpy(value, &v->deferred_pc, sizeof(pc));
+		err = target_reg_set(t, s->stop.tid, t->arch->pc, value);
+	}
+	err_drop(err); /* it is being killed */
 }
 
 bool view_take_deferred(struct session *s)
@@ -381,6 +412,7 @@ bool view_take_deferred(struct session *s)
 	bool deferred = s->view && s->view->deferred;
 	if (deferred) {
 		s->view->deferred = false;
+		put_pc_back(s);
 		/* Who does not read the list when told to has no use for it. */
 		if (s->view->announced != synth_generation_count(s->view->synth))
 			s->view->listed = false;

@@ -223,6 +223,25 @@ def _(t, gdb):
     t.untouched(program.pid)
 
 
+@case("a function that gdb calls may make new ones for Python", gdb=zoo.gdbs)
+def _(t, gdb):
+    program = t.program(t.python(), "late.py", until="^ready$", stdin=-1)
+    with t.gdb_session(gdb, t.serve(ON, pid=program.pid)) as g:
+        g.command("info address main")
+        t.has(g.command("call (int) PyGILState_Ensure()"), r"^\$1 = \d$")
+
+        def known():
+            g.command("info threads")
+            t.has(g.command('call (int) PyRun_SimpleString("def called(): pass")'), r"^\$\d+ = 0$")
+            return "is a function at address 0x7e0" in g.command("info address called")
+
+        # The library grows while gdb's own trap on the stack, where the call returns, waits.
+        t.eventually(known, "called is known")
+        g.command("call (void) PyGILState_Release($1)")
+        g.command("detach")
+    t.untouched(program.pid)
+
+
 @case("a Python function that is called or jumped to as if it were C's harms nothing",
       gdb=zoo.gdbs)
 def _(t, gdb):
