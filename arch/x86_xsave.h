@@ -28,7 +28,7 @@ enum xsave_component {
 	XSAVE_COMPONENTS = 20 /* as many as we could be told of */
 };
 
-/* Indices into the regsets of arch_x86_64 and those made from it. */
+/* Indices into the regsets of arch_x86_64, arch_i386 and those made from it. */
 enum x86_regset { X86_GPR, X86_FPR, X86_XSTATE };
 
 #define XSAVE_XCR0_AT 464u
@@ -63,6 +63,7 @@ uint64_t xsave_xcr0(const uint8_t *area, size_t size);
  * XSAVE, or a core without its note.  To be freed with arch_free().
  */
 struct err *arch_x86_64_select(const struct xsave_layout *layout, struct arch **ret) MUST_CHECK;
+struct err *arch_i386_select(const struct xsave_layout *layout, struct arch **ret) MUST_CHECK;
 
 /*
  * The same for a live process on this machine, whose CPU's layout is @cpu.  @area is

@@ -12,7 +12,6 @@
 #include <elf.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -179,15 +178,17 @@ static struct err *find_phdrs(struct target *t, struct phdrs *ret)
 {
 	_cleanup_buf_ struct buf auxv = { 0 };
 	struct phdrs found = { 0 };
-	uint64_t pair[2];
+	uint64_t pair[2] = { 0 };
+	size_t word = t->mem.addr_size;
 
 	struct err *err = t->ops->auxv(t, &auxv);
 	if (err)
 		return err;
 	if (auxv.failed)
 		return &err_nomem;
-	for (size_t at = 0; auxv.len - at >= sizeof(pair); at += sizeof(pair)) {
-		memcpy(pair, auxv.data + at, sizeof(pair));
+	for (size_t at = 0; auxv.len - at >= 2 * word; at += 2 * word) {
+		memcpy(&pair[0], auxv.data + at, word);
+		memcpy(&pair[1], auxv.data + at + word, word);
 		if (pair[0] == AT_PHDR)
 			found.addr = pair[1];
 		else if (pair[0] == AT_PHENT)
@@ -199,17 +200,31 @@ static struct err *find_phdrs(struct target *t, struct phdrs *ret)
 	return NULL;
 }
 
+/* A program header of either class, by its size. */
+static struct err *read_phdr(struct mem *m, uint64_t addr, Elf64_Phdr *ret)
+{
+	Elf32_Phdr ph;
+
+	if (m->addr_size == 8)
+		return mem_read(m, addr, ret, sizeof(*ret));
+	struct err *err = mem_read(m, addr, &ph, sizeof(ph));
+	if (!err)
+		*ret = (Elf64_Phdr){ .p_type = ph.p_type, .p_vaddr = ph.p_vaddr };
+	return err;
+}
+
 /* Where the program's dynamic section is; 0: it has none. */
 static struct err *find_dynamic(struct mem *m, const struct phdrs *p, uint64_t *ret)
 {
 	uint64_t dynamic = 0, bias = 0;
+	size_t size = m->addr_size == 8 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
 	Elf64_Phdr ph;
 
-	if (p->size != sizeof(ph) || p->n > PHDRS_MAX)
+	if (p->size != size || p->n > PHDRS_MAX)
 		return err_new(ERR_BAD_DATA, "%llu program headers of %llu bytes are implausible",
 			       (unsigned long long)p->n, (unsigned long long)p->size);
 	for (uint64_t i = 0; i < p->n; i++) {
-		struct err *err = mem_read(m, p->addr + i * sizeof(ph), &ph, sizeof(ph));
+		struct err *err = read_phdr(m, p->addr + i * size, &ph);
 		if (err)
 			return err;
 		if (ph.p_type == PT_PHDR)
@@ -224,19 +239,19 @@ static struct err *find_dynamic(struct mem *m, const struct phdrs *p, uint64_t *
 struct err *libraries_debug_slot(struct target *t, uint64_t *ret)
 {
 	struct phdrs phdrs;
-	uint64_t dynamic = 0;
-	Elf64_Dyn entry;
+	size_t word = t->mem.addr_size;
+	uint64_t dynamic = 0, tag;
 
 	struct err *err = find_phdrs(t, &phdrs);
 	if (!err && phdrs.addr)
 		err = find_dynamic(&t->mem, &phdrs, &dynamic);
 	for (unsigned int i = 0; !err && dynamic && i < DYNAMIC_MAX; i++) {
-		uint64_t at = dynamic + i * sizeof(entry);
-		err = mem_read(&t->mem, at, &entry, sizeof(entry));
-		if (err || entry.d_tag == DT_NULL)
+		uint64_t at = dynamic + i * 2 * word;
+		err = mem_ptr(&t->mem, at, &tag);
+		if (err || tag == DT_NULL)
 			break;
-		if (entry.d_tag == DT_DEBUG) {
-			*ret = at + offsetof(Elf64_Dyn, d_un);
+		if (tag == DT_DEBUG) {
+			*ret = at + word;
 			return NULL;
 		}
 	}

@@ -127,6 +127,8 @@ static struct err *run_set_virtual(struct session *s, const char *args, struct b
 		return err_new(ERR_UNSUPPORTED, "neither on nor off");
 	if (!s->view || !s->python)
 		return err_new(ERR_STATE, "Python is switched off (--python=off)");
+	if (!view_is_possible(s))
+		return err_new(ERR_STATE, "they are made for x86-64 only");
 	view_switch(s, on);
 	buf_printf(out, "Virtual threads for Python are %s.\n", args);
 	return NULL;
@@ -140,6 +142,8 @@ static struct err *run_set_mixed(struct session *s, const char *args, struct buf
 		return err_new(ERR_UNSUPPORTED, "neither on nor off");
 	if (!s->view || !s->python)
 		return err_new(ERR_STATE, "Python is switched off (--python=off)");
+	if (!view_is_possible(s))
+		return err_new(ERR_STATE, "they are made for x86-64 only");
 	view_mix(s, on);
 	buf_printf(out,
 		   "Python frames in the stacks of real threads are %s, from the next stop on.\n",

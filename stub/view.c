@@ -2,6 +2,7 @@
 /* The view of a stop: from a walk to virtual threads and their frames. */
 #include "stub/view_priv.h"
 
+#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,9 +63,14 @@ void view_destroy(struct view *v)
 	free(v);
 }
 
+bool view_is_possible(const struct session *s)
+{
+	return s->view && s->python && s->target->arch->elf_machine == EM_X86_64;
+}
+
 bool view_is_on(const struct session *s)
 {
-	return s->view && s->view->on && s->python;
+	return view_is_possible(s) && s->view->on;
 }
 
 void view_switch(struct session *s, bool on)

@@ -552,6 +552,10 @@ struct err *py_runtime_find(const struct space *s, unsigned int ways, struct py_
 	struct finder f = { .s = s, .ret = ret };
 	bool found = false;
 
+	if (s->mem->addr_size != 8) {
+		*later = false;
+		return err_new(ERR_NOT_FOUND, "Python of 32 bits is not read");
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(order) && !found && !f.refused; i++)
 		if (ways & order[i].way)
 			found = order[i].find(&f);

@@ -3,7 +3,7 @@
  * Which of the operating system's threads a thread state belongs to.
  *
  * A thread state's ident is pthread_self(), which in glibc and musl on x86-64 is
- * the thread pointer: where those are known (the inferior was stopped) that is
+ * the thread pointer, and on AArch64 ends where that points to: where those are known (the inferior was stopped) that is
  * exact and needs no ids.  Where they are not, a thread's own id stands at its
  * ident: both libraries keep it in struct pthread, which begins with a pointer to
  * itself (glibc: sysdeps/x86_64/nptl/tls.h, tcbhead_t; nptl/descr.h; musl:
@@ -65,12 +65,22 @@ struct err *py_threads_index(struct py_walker *w)
 	return err;
 }
 
-static pid_t find_tp(const struct python *py, uint64_t ident)
+/*
+ * The thread pointer of the thread whose struct pthread is at @ident.  Where the two
+ * differ the one ends at the other, so no other thread's lies between them.
+ */
+static pid_t find_tp(const struct python *py, uint64_t ident, uint32_t gap)
 {
-	const struct py_tp key = { .tp = ident };
-	const struct py_tp *found =
-		py->ntps ? bsearch(&key, py->tps, py->ntps, sizeof(key), compare_tp) : NULL;
-	return found ? found->tid : 0;
+	size_t lo = 0, hi = py->ntps;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (py->tps[mid].tp < ident)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < py->ntps && py->tps[lo].tp - ident <= gap ? py->tps[lo].tid : 0;
 }
 
 static pid_t find_inner(const struct python *py, uint64_t id)
@@ -101,7 +111,7 @@ static uint64_t read_own_id(struct py_walker *w, uint64_t ident)
 pid_t py_threads_find(struct py_walker *w, uint64_t ident, uint64_t native_id)
 {
 	const struct python *py = w->py;
-	pid_t tid = find_tp(py, ident);
+	pid_t tid = ident ? find_tp(py, ident, w->space->tp_gap) : 0;
 	if (!tid && py->ninners)
 		tid = find_inner(py, read_own_id(w, ident));
 	/* After a fork it may be stale, and another's: only for want of better. */

@@ -15,7 +15,7 @@
 
 struct space_thread {
 	pid_t tid;   /* the operating system's thread id, in the stub's pid namespace */
-	uint64_t tp; /* thread pointer: fs_base, which is pthread_self(); 0 if unknown */
+	uint64_t tp; /* thread pointer: on x86-64 fs_base, which is pthread_self(); 0 if unknown */
 	pid_t inner; /* its id as the inferior itself sees it; set where tp is unknown, else 0 */
 };
 
@@ -45,6 +45,8 @@ struct space {
 	const struct maps *maps;
 	const struct space_thread *threads; /* sorted by tid */
 	size_t nthreads;
+	/* pthread_self() lies up to so many bytes below the thread pointer; 0: it is it. */
+	uint32_t tp_gap;
 	/*
 	 * Changes when the inferior's image is replaced (exec, another process).
 	 * Facts about where things are may be kept while it stays the same.

@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "arch/x86_xsave.h"
 #include "stub/target/core_priv.h"
 
 static void core_destroy(struct target *t)
@@ -73,20 +72,15 @@ static struct err *read_note(struct target *t, const struct core_place *at, cons
 static struct err *core_regset_read(struct target *t, pid_t tid, const struct regset *rs, void *buf,
 				    size_t *size)
 {
-	static const struct {
-		uint32_t nt_type;
-		enum core_set set;
-	} sets[] = { { NT_PRSTATUS, CORE_GENERAL },
-		     { NT_PRFPREG, CORE_FLOAT },
-		     { NT_X86_XSTATE, CORE_XSTATE } };
+	const struct arch *arch = to_core(t)->machine->arch;
 	const struct core_thread *thread;
 	struct err *err = find_thread(t, tid, &thread);
 
 	if (err)
 		return err;
-	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
-		if (sets[i].nt_type == rs->nt_type)
-			return read_note(t, &thread->set[sets[i].set], rs->name, tid, buf, size);
+	for (uint8_t i = 0; i < arch->nregsets; i++)
+		if (arch->regsets[i].nt_type == rs->nt_type)
+			return read_note(t, &thread->set[i], rs->name, tid, buf, size);
 	return err_new(ERR_NOT_FOUND, "cores have no %s", rs->name);
 }
 
@@ -94,7 +88,7 @@ static struct err *core_siginfo_read(struct target *t, pid_t tid, void *buf, siz
 {
 	const struct core_thread *thread;
 	struct err *err = find_thread(t, tid, &thread);
-	return err ? err : read_note(t, &thread->set[CORE_SIGINFO], "siginfo", tid, buf, size);
+	return err ? err : read_note(t, &thread->siginfo, "siginfo", tid, buf, size);
 }
 
 static struct err *core_read_auxv(struct target *t, struct buf *out)
@@ -241,15 +235,19 @@ static struct err *open_files(struct core *c, const struct core_options *o)
 	return core_file_open(c->fd, &c->file);
 }
 
-static struct err *check_kind(const struct core *c)
+static struct err *check_kind(struct core *c)
 {
 	if (c->file.type != ET_CORE)
 		return err_new(ERR_BAD_DATA, "ELF type %u at offset 0x10: it is no core",
 			       c->file.type);
-	if (c->file.machine != EM_X86_64)
+	c->machine = core_find_machine(c->file.machine, c->file.word);
+	if (!c->machine)
 		return err_new(ERR_BAD_DATA,
-			       "ELF machine %u at offset 0x12: only cores of x86-64 are read",
-			       c->file.machine);
+			       "ELF machine %u of %u bits at offset 0x12: only cores of x86-64, "
+			       "i386 and aarch64 are read",
+			       c->file.machine, 8u * c->file.word);
+	c->target.arch = c->machine->arch;
+	c->target.mem.addr_size = c->raw.addr_size = c->machine->word;
 	return NULL;
 }
 
@@ -263,7 +261,7 @@ static struct err *index_core(struct core *c)
 	if (!err)
 		err = core_index_mapped(c);
 	if (!err)
-		err = core_select_arch(c);
+		err = c->machine->select(c);
 	if (!err && c->made_arch)
 		c->target.arch = c->made_arch;
 	return err;

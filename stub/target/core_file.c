@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +22,8 @@ size_t core_file_read_some(const struct core_file *f, uint64_t offset, void *buf
 		return 0;
 	if (len > f->size - offset)
 		len = (size_t)(f->size - offset);
+	if (f->mem)
+		return mem_read_some(f->mem, f->base + offset, buf, len);
 	while (done < len) {
 		ssize_t n = pread(f->fd, (uint8_t *)buf + done, len - done, (off_t)(offset + done));
 		if (n < 0 && errno == EINTR)
@@ -61,60 +64,127 @@ static struct err *read_near(struct core_file *f, const char *what, uint64_t off
 
 /* ---- headers ---- */
 
+/* The ELF header, as much of it as is used, of either class. */
+struct header {
+	uint64_t phoff, shoff;
+	uint16_t type, machine, phentsize, phnum;
+};
+
 static struct err *check_ident(const uint8_t *ident)
 {
 	if (memcmp(ident, ELFMAG, SELFMAG) != 0)
 		return err_new(ERR_BAD_DATA, "it is no ELF file");
-	if (ident[EI_CLASS] != ELFCLASS64)
-		return err_new(ERR_BAD_DATA, "ELF class %u at offset 4: only 64-bit files are read",
+	if (ident[EI_CLASS] != ELFCLASS64 && ident[EI_CLASS] != ELFCLASS32)
+		return err_new(ERR_BAD_DATA,
+			       "ELF class %u at offset 0x4: only 32-bit and 64-bit files are read",
 			       ident[EI_CLASS]);
 	if (ident[EI_DATA] != ELFDATA2LSB)
 		return err_new(ERR_BAD_DATA,
-			       "ELF byte order %u at offset 5: only little-endian files are read",
+			       "ELF byte order %u at offset 0x5: only little-endian files are read",
 			       ident[EI_DATA]);
 	return NULL;
 }
 
-/* A count that does not fit the header stands in the first section header. */
-static struct err *count_phdrs(struct core_file *f, const Elf64_Ehdr *eh)
-{
-	Elf64_Shdr sh;
+static const char the_header[] = "the ELF header";
 
-	f->nph = eh->e_phnum;
-	if (eh->e_phnum == PN_XNUM) {
-		struct err *err =
-			core_file_read(f, "the section header with the number of segments",
-				       eh->e_shoff, &sh, sizeof(sh));
+static struct err *load_header64(const struct core_file *f, struct header *ret)
+{
+	Elf64_Ehdr eh;
+	struct err *err = core_file_read(f, the_header, 0, &eh, sizeof(eh));
+	if (!err)
+		*ret = (struct header){ .phoff = eh.e_phoff,
+					.shoff = eh.e_shoff,
+					.type = eh.e_type,
+					.machine = eh.e_machine,
+					.phentsize = eh.e_phentsize,
+					.phnum = eh.e_phnum };
+	return err;
+}
+
+static struct err *load_header32(const struct core_file *f, struct header *ret)
+{
+	Elf32_Ehdr eh;
+	struct err *err = core_file_read(f, the_header, 0, &eh, sizeof(eh));
+	if (!err)
+		*ret = (struct header){ .phoff = eh.e_phoff,
+					.shoff = eh.e_shoff,
+					.type = eh.e_type,
+					.machine = eh.e_machine,
+					.phentsize = eh.e_phentsize,
+					.phnum = eh.e_phnum };
+	return err;
+}
+
+static struct err *load_header(struct core_file *f, struct header *ret)
+{
+	uint8_t ident[EI_NIDENT];
+	struct err *err = core_file_read(f, the_header, 0, ident, sizeof(ident));
+	if (!err)
+		err = check_ident(ident);
+	if (err)
+		return err;
+	f->word = ident[EI_CLASS] == ELFCLASS64 ? 8 : 4;
+	return f->word == 8 ? load_header64(f, ret) : load_header32(f, ret);
+}
+
+static size_t phdr_size(const struct core_file *f)
+{
+	return f->word == 8 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+}
+
+/* A count that does not fit the header stands in the first section header. */
+static struct err *count_phdrs(struct core_file *f, const struct header *h)
+{
+	size_t at = f->word == 8 ? offsetof(Elf64_Shdr, sh_info) : offsetof(Elf32_Shdr, sh_info);
+
+	f->nph = h->phnum;
+	if (h->phnum == PN_XNUM) {
+		struct err *err = core_file_read(
+			f, "the section header with the number of segments",
+			h->shoff > INT64_MAX ? INT64_MAX : h->shoff + at, &f->nph, sizeof(f->nph));
 		if (err)
 			return err;
-		f->nph = sh.sh_info;
 	}
 	if (f->nph > CORE_SEGMENTS_MAX)
 		return err_new(ERR_BAD_DATA, "%u segments by the ELF header: more than %u", f->nph,
 			       CORE_SEGMENTS_MAX);
-	if (f->nph && eh->e_phentsize != sizeof(Elf64_Phdr))
-		return err_new(ERR_BAD_DATA, "program headers of %u bytes, by offset 0x36",
-			       eh->e_phentsize);
+	if (f->nph && h->phentsize != phdr_size(f))
+		return err_new(ERR_BAD_DATA, "program headers of %u bytes, by offset 0x%x",
+			       h->phentsize,
+			       f->word == 8 ? (unsigned int)offsetof(Elf64_Ehdr, e_phentsize)
+					    : (unsigned int)offsetof(Elf32_Ehdr, e_phentsize));
 	return NULL;
 }
 
 static struct err *read_header(struct core_file *f)
 {
-	Elf64_Ehdr eh;
-	struct err *err = core_file_read(f, "the ELF header", 0, &eh, sizeof(eh));
-	if (!err)
-		err = check_ident(eh.e_ident);
+	struct header h;
+	struct err *err = load_header(f, &h);
 	if (err)
 		return err;
-	f->type = eh.e_type;
-	f->machine = eh.e_machine;
-	f->phoff = eh.e_phoff;
-	err = count_phdrs(f, &eh);
+	f->type = h.type;
+	f->machine = h.machine;
+	f->phoff = h.phoff;
+	err = count_phdrs(f, &h);
 	if (err)
 		return err;
-	uint64_t bytes = (uint64_t)f->nph * sizeof(Elf64_Phdr);
+	uint64_t bytes = (uint64_t)f->nph * phdr_size(f);
 	if (f->phoff > f->size || bytes > f->size - f->phoff)
 		return missing(f, "the table of segments", f->phoff);
+	return NULL;
+}
+
+static struct err *open_any(struct core_file *f, struct core_file *ret)
+{
+	f->window = malloc(CORE_WINDOW);
+	if (!f->window)
+		return &err_nomem;
+	struct err *err = read_header(f);
+	if (err) {
+		core_file_close(f);
+		return err;
+	}
+	*ret = *f;
 	return NULL;
 }
 
@@ -128,16 +198,14 @@ struct err *core_file_open(int fd, struct core_file *ret)
 	if (!S_ISREG(st.st_mode))
 		return err_new(ERR_BAD_DATA, "it is no regular file");
 	f.size = (uint64_t)st.st_size;
-	f.window = malloc(CORE_WINDOW);
-	if (!f.window)
-		return &err_nomem;
-	struct err *err = read_header(&f);
-	if (err) {
-		core_file_close(&f);
-		return err;
-	}
-	*ret = f;
-	return NULL;
+	return open_any(&f, ret);
+}
+
+struct err *core_file_open_mapped(struct mem *m, uint64_t base, uint64_t size,
+				  struct core_file *ret)
+{
+	struct core_file f = { .fd = -1, .mem = m, .base = base, .size = size };
+	return open_any(&f, ret);
 }
 
 void core_file_close(struct core_file *f)
@@ -147,20 +215,39 @@ void core_file_close(struct core_file *f)
 	f->len = 0;
 }
 
-struct err *core_file_phdr(struct core_file *f, uint32_t i, struct core_phdr *ret)
+static struct core_phdr phdr64(const void *bytes)
 {
 	Elf64_Phdr ph;
-	uint64_t where = f->phoff + (uint64_t)i * sizeof(ph);
-	struct err *err = read_near(f, "a program header", where, &ph, sizeof(ph));
-	if (err)
-		return err;
-	*ret = (struct core_phdr){ .where = where,
-				   .type = ph.p_type,
+	memcpy(&ph, bytes, sizeof(ph));
+	return (struct core_phdr){ .type = ph.p_type,
 				   .flags = ph.p_flags,
 				   .vaddr = ph.p_vaddr,
 				   .memsz = ph.p_memsz,
 				   .offset = ph.p_offset,
 				   .filesz = ph.p_filesz };
+}
+
+static struct core_phdr phdr32(const void *bytes)
+{
+	Elf32_Phdr ph;
+	memcpy(&ph, bytes, sizeof(ph));
+	return (struct core_phdr){ .type = ph.p_type,
+				   .flags = ph.p_flags,
+				   .vaddr = ph.p_vaddr,
+				   .memsz = ph.p_memsz,
+				   .offset = ph.p_offset,
+				   .filesz = ph.p_filesz };
+}
+
+struct err *core_file_phdr(struct core_file *f, uint32_t i, struct core_phdr *ret)
+{
+	uint8_t bytes[sizeof(Elf64_Phdr)] = { 0 };
+	uint64_t where = f->phoff + (uint64_t)i * phdr_size(f);
+	struct err *err = read_near(f, "a program header", where, bytes, phdr_size(f));
+	if (err)
+		return err;
+	*ret = f->word == 8 ? phdr64(bytes) : phdr32(bytes);
+	ret->where = where;
 	return NULL;
 }
 

@@ -14,16 +14,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "stub/base/err.h"
+#include "stub/base/mem.h"
 
 #define CORE_WINDOW	  65536u
 #define CORE_SEGMENTS_MAX (1u << 20) /* what Linux can be told to allow a process */
 #define CORE_NOTES_MAX	  (1u << 22)
 
 struct core_file {
-	int fd;	       /* lent */
-	uint64_t size; /* bytes */
+	int fd;		 /* lent; or -1, and then */
+	struct mem *mem; /* the file as it was mapped there, */
+	uint64_t base;	 /* from its offset 0 on */
+	uint64_t size;	 /* bytes */
 	uint16_t type, machine;
+	uint8_t word;	/* bytes of an address: 4 or 8 */
 	uint64_t phoff; /* of the program headers */
 	uint32_t nph;
 	uint64_t at; /* of the window in the file */
@@ -44,8 +47,11 @@ struct core_note {
 	uint32_t size;
 };
 
-/* 64-bit little-endian files only.  ERR_BAD_DATA: what is wrong, and at which offset. */
+/* Little-endian files only.  ERR_BAD_DATA: what is wrong, and at which offset. */
 struct err *core_file_open(int fd, struct core_file *ret) MUST_CHECK;
+/* The first @size bytes of a file as they were mapped at @base. */
+struct err *core_file_open_mapped(struct mem *m, uint64_t base, uint64_t size,
+				  struct core_file *ret) MUST_CHECK;
 void core_file_close(struct core_file *f); /* @fd stays open */
 
 /* Bytes that are there: all @len of them, or an ERR_BAD_DATA that speaks of @what. */

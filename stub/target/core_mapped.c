@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files that were mapped, by NT_FILE: three words for each mapping, then as many
- * names (Linux, fs/binfmt_elf.c, fill_files_note()).
+ * The files that were mapped, by NT_FILE: three words of the machine for each mapping, then
+ * as many names (Linux, fs/binfmt_elf.c, fill_files_note()).
  */
 #include <elf.h>
 #include <errno.h>
@@ -14,17 +14,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "stub/base/image.h"
 #include "stub/target/core_priv.h"
 
-#define HEAD_SIZE 16u /* how many, and the unit of the offsets */
-#define ROW_SIZE  24u
+#define HEAD_WORDS 2u /* how many, and the unit of the offsets */
+#define ROW_WORDS  3u
 
-static uint64_t word(const struct core *c, size_t at)
+static uint64_t word(const struct core *c, size_t i)
 {
-	uint64_t v;
-	memcpy(&v, c->nt_file + at, sizeof(v));
-	return v;
+	return core_word(c, c->nt_file, i);
+}
+
+static size_t bytes_of(const struct core *c, size_t words)
+{
+	return words * c->machine->word;
 }
 
 static struct err *bad(const struct core *c, size_t at, const char *what)
@@ -37,16 +39,17 @@ static struct err *bad(const struct core *c, size_t at, const char *what)
 
 static struct err *read_row(struct core *c, size_t i, uint64_t unit, struct core_mapped *ret)
 {
-	size_t at = HEAD_SIZE + i * ROW_SIZE;
+	size_t row = HEAD_WORDS + i * ROW_WORDS;
 
-	*ret = (struct core_mapped){ .start = word(c, at),
-				     .end = word(c, at + 8),
+	*ret = (struct core_mapped){ .start = word(c, row),
+				     .end = word(c, row + 1),
 				     .file = (uint32_t)i };
 	if (ret->end <= ret->start)
-		return bad(c, at, "has a mapping that ends before it begins");
-	if (__builtin_mul_overflow(word(c, at + 16), unit, &ret->offset) ||
-	    ret->offset > INT64_MAX - (ret->end - ret->start))
-		return bad(c, at + 16, "has an offset beyond all files");
+		return bad(c, bytes_of(c, row), "has a mapping that ends before it begins");
+	uint64_t len = ret->end - ret->start;
+	if (len > INT64_MAX || __builtin_mul_overflow(word(c, row + 2), unit, &ret->offset) ||
+	    ret->offset > INT64_MAX - len)
+		return bad(c, bytes_of(c, row + 2), "has an offset beyond all files");
 	return NULL;
 }
 
@@ -59,7 +62,7 @@ static int by_start(const void *a, const void *b)
 /* The names follow the rows, each with a NUL. */
 static struct err *read_names(struct core *c, const char **names)
 {
-	size_t at = HEAD_SIZE + c->nmapped * ROW_SIZE;
+	size_t at = bytes_of(c, HEAD_WORDS + c->nmapped * ROW_WORDS);
 
 	for (size_t i = 0; i < c->nmapped; i++) {
 		const char *name = (const char *)c->nt_file + at;
@@ -133,10 +136,10 @@ struct err *core_index_mapped(struct core *c)
 	c->program = CORE_ANY_FILE;
 	if (!c->nt_file_at.size)
 		return NULL;
-	if (c->nt_file_at.size < HEAD_SIZE)
+	if (c->nt_file_at.size < bytes_of(c, HEAD_WORDS))
 		return bad(c, 0, "is cut off");
 	uint64_t n = word(c, 0);
-	if (n > (c->nt_file_at.size - HEAD_SIZE) / (ROW_SIZE + 1))
+	if (n > (c->nt_file_at.size - bytes_of(c, HEAD_WORDS)) / (bytes_of(c, ROW_WORDS) + 1))
 		return bad(c, 0, "is shorter than it says");
 	if (!n)
 		return NULL;
@@ -144,7 +147,7 @@ struct err *core_index_mapped(struct core *c)
 	if (!c->mapped)
 		return &err_nomem;
 	c->nmapped = (size_t)n;
-	struct err *err = read_list(c, word(c, 8));
+	struct err *err = read_list(c, word(c, 1));
 	if (err)
 		return err;
 	const struct core_mapped *entry = core_find_mapped(c, core_auxv(c, AT_ENTRY));
@@ -217,31 +220,32 @@ int core_open_file(struct core *c, uint32_t file)
 	return fd;
 }
 
-static size_t id_of_file(int fd, uint8_t id[CORE_BUILD_ID_MAX])
+static size_t take_id(struct err *err, struct core_file *f, uint8_t id[CORE_BUILD_ID_MAX])
 {
-	struct core_file f;
-	struct err *err = core_file_open(fd, &f);
 	if (err) {
 		err_drop(err); /* data, or an ELF file of another kind */
 		return 0;
 	}
-	size_t n = core_file_build_id(&f, id, CORE_BUILD_ID_MAX);
-	core_file_close(&f);
+	size_t n = core_file_build_id(f, id, CORE_BUILD_ID_MAX);
+	core_file_close(f);
 	return n;
 }
 
+static size_t id_of_file(int fd, uint8_t id[CORE_BUILD_ID_MAX])
+{
+	struct core_file f;
+	return take_id(core_file_open(fd, &f), &f, id);
+}
+
+/* Linux keeps the first page of an ELF file in the core, and in it is mostly the build-id. */
 static size_t id_in_core(struct core *c, uint64_t base, uint8_t id[CORE_BUILD_ID_MAX])
 {
-	struct image img;
-	struct err *err = base == UINT64_MAX ? err_new(ERR_NOT_FOUND, "no header")
-					     : image_open(&c->raw, base, &img);
-	if (err) {
-		err_drop(err);
+	const struct core_mapped *m = core_find_mapped(c, base);
+	struct core_file f;
+
+	if (base == UINT64_MAX || !m)
 		return 0;
-	}
-	size_t n = image_build_id(&img, id, CORE_BUILD_ID_MAX);
-	image_deinit(&img);
-	return n;
+	return take_id(core_file_open_mapped(&c->raw, base, m->end - base, &f), &f, id);
 }
 
 static enum core_verdict compare(struct core *c, const struct core_mapped_file *f, int fd)

@@ -11,15 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/x86_xsave.h"
 #include "stub/target/core_priv.h"
 
-#ifndef NT_X86_XSAVE_LAYOUT
-#define NT_X86_XSAVE_LAYOUT 0x205 /* Linux 6.12 */
-#endif
-
-/* struct elf_prstatus and struct elf_prpsinfo of x86-64. */
-enum { PR_CURSIG_AT = 12, PR_PID_AT = 32, PS_PID_AT = 24 };
+enum { PR_CURSIG_AT = 12, PR_HEAD_MAX = 64 }; /* in struct elf_prstatus */
 
 static struct err *bad(const struct core_note *n, const char *what)
 {
@@ -32,10 +26,12 @@ static struct err *bad(const struct core_note *n, const char *what)
 
 static struct err *add_thread(struct core *c, const struct core_note *n)
 {
-	uint8_t head[PR_PID_AT + 4];
+	const struct core_machine *m = c->machine;
+	uint32_t regs_size = m->arch->regsets[0].size;
+	uint8_t head[PR_HEAD_MAX];
 	int16_t signo;
 
-	if (n->size < CORE_REGS_AT + CORE_REGS_SIZE)
+	if (n->size < m->regs_at + regs_size)
 		return bad(n, "is too short for a thread's registers");
 	if (c->nthreads == CORE_THREADS_MAX)
 		return bad(n, "is of one thread too many");
@@ -51,9 +47,8 @@ static struct err *add_thread(struct core *c, const struct core_note *n)
 	if (err)
 		return err;
 	struct core_thread *t = &c->thread[c->nthreads];
-	*t = (struct core_thread){ .set[CORE_GENERAL] = { n->offset + CORE_REGS_AT,
-							  CORE_REGS_SIZE } };
-	memcpy(&t->tid, head + PR_PID_AT, 4);
+	*t = (struct core_thread){ .set[0] = { n->offset + m->regs_at, regs_size } };
+	memcpy(&t->tid, head + m->pid_at, 4);
 	memcpy(&signo, head + PR_CURSIG_AT, sizeof(signo));
 	t->signo = signo > 0 && signo <= 64 ? signo : 0;
 	if (t->tid <= 0)
@@ -67,20 +62,19 @@ static struct core_place *place_of(struct core *c, uint32_t type)
 {
 	struct core_thread *t = c->nthreads ? &c->thread[c->nthreads - 1] : NULL;
 
+	for (uint8_t i = 1; t && i < c->machine->arch->nregsets; i++)
+		if (c->machine->arch->regsets[i].nt_type == type)
+			return &t->set[i];
 	switch (type) {
-	case NT_PRFPREG:
-		return t ? &t->set[CORE_FLOAT] : NULL;
-	case NT_X86_XSTATE:
-		return t ? &t->set[CORE_XSTATE] : NULL;
 	case NT_SIGINFO:
-		return t ? &t->set[CORE_SIGINFO] : NULL;
+		return t ? &t->siginfo : NULL;
 	case NT_PRPSINFO:
 		return &c->prpsinfo;
 	case NT_AUXV:
 		return &c->auxv_at;
 	case NT_FILE:
 		return &c->nt_file_at;
-	case NT_X86_XSAVE_LAYOUT:
+	case CORE_XSAVE_LAYOUT:
 		return &c->xsave_at;
 	default:
 		return NULL;
@@ -130,7 +124,7 @@ static struct err *sort_threads(struct core *c)
 			return err_new(
 				ERR_BAD_DATA,
 				"two threads have id %d, one with registers at offset 0x%" PRIx64,
-				t->tid, t->set[CORE_GENERAL].offset);
+				t->tid, t->set[0].offset);
 	}
 	return NULL;
 }
@@ -167,15 +161,18 @@ static struct err *load(struct core *c, const char *what, struct core_place *at,
 	return core_file_read(&c->file, what, at->offset, *ret, at->size);
 }
 
+uint64_t core_word(const struct core *c, const uint8_t *bytes, size_t i)
+{
+	uint64_t v = 0;
+	memcpy(&v, bytes + i * c->machine->word, c->machine->word);
+	return v;
+}
+
 uint64_t core_auxv(const struct core *c, uint64_t type)
 {
-	uint64_t pair[2];
-
-	for (size_t at = 0; at + sizeof(pair) <= c->auxv_at.size; at += sizeof(pair)) {
-		memcpy(pair, c->auxv + at, sizeof(pair));
-		if (pair[0] == type)
-			return pair[1];
-	}
+	for (size_t i = 0; (i + 2) * c->machine->word <= c->auxv_at.size; i += 2)
+		if (core_word(c, c->auxv, i) == type)
+			return core_word(c, c->auxv, i + 1);
 	return 0;
 }
 
@@ -184,8 +181,9 @@ static pid_t read_pid(struct core *c)
 {
 	int32_t pid = 0;
 
-	if (c->prpsinfo.size >= PS_PID_AT + 4)
-		(void)core_file_read_some(&c->file, c->prpsinfo.offset + PS_PID_AT, &pid, 4);
+	if (c->prpsinfo.size >= c->machine->process_at + 4u)
+		(void)core_file_read_some(&c->file, c->prpsinfo.offset + c->machine->process_at,
+					  &pid, 4);
 	return pid > 0 ? pid : c->thread[0].tid;
 }
 
@@ -203,42 +201,4 @@ struct err *core_finish_notes(struct core *c)
 	c->target.found.tid = c->thread[0].tid;
 	c->target.found.signo = c->thread[0].signo;
 	return NULL;
-}
-
-/* ---- the registers that there are ---- */
-
-/* The note of Linux 6.12: rows of type, size, offset and flags, 32 bits each. */
-static bool noted_layout(const struct core *c, struct xsave_layout *ret)
-{
-	uint32_t row[4];
-
-	for (uint32_t at = 0; at + sizeof(row) <= c->xsave_at.size; at += sizeof(row)) {
-		if (core_file_read_some(&c->file, c->xsave_at.offset + at, row, sizeof(row)) !=
-		    sizeof(row))
-			return false;
-		if (row[0] >= XSAVE_AVX && row[0] < XSAVE_COMPONENTS && row[2] >= XSAVE_MIN &&
-		    row[2] < REGSET_MAX)
-			ret->offset[row[0]] = row[2];
-	}
-	return c->xsave_at.size >= sizeof(row);
-}
-
-struct err *core_select_arch(struct core *c)
-{
-	const struct core_place *at = &c->thread[0].set[CORE_XSTATE];
-	struct xsave_layout layout = { 0 };
-	uint8_t head[XSAVE_MIN];
-
-	if (core_file_read_some(&c->file, at->offset, head,
-				at->size < sizeof(head) ? 0 : sizeof(head)) != sizeof(head))
-		return arch_x86_64_select(NULL, &c->made_arch);
-	uint64_t xcr0 = xsave_xcr0(head, sizeof(head));
-	if (!noted_layout(c, &layout))
-		xsave_layout_guess(xcr0, at->size, &layout);
-	layout.xcr0 = xcr0;
-	for (unsigned int i = XSAVE_AVX; i < XSAVE_COMPONENTS; i++)
-		if (!layout.offset[i])
-			layout.xcr0 &= ~(UINT64_C(1) << i);
-	xsave_layout_restrict(&layout, layout.xcr0);
-	return arch_x86_64_select(&layout, &c->made_arch);
 }

@@ -12,8 +12,8 @@
 #define CORE_OPEN_MAX	  128u /* descriptors of mapped files that are kept */
 #define CORE_BUILD_ID_MAX 64u
 #define CORE_ANY_FILE	  UINT32_MAX
-#define CORE_REGS_AT	  112u /* of pr_reg in struct elf_prstatus: <linux/elfcore.h> */
-#define CORE_REGS_SIZE	  216u
+#define CORE_XSAVE_LAYOUT 0x205u /* NT_X86_XSAVE_LAYOUT: Linux 6.12 */
+#define CORE_SETS	  4u	 /* regsets that an architecture has at most */
 
 /* Where a note's contents lie; size 0: there is none. */
 struct core_place {
@@ -21,12 +21,23 @@ struct core_place {
 	uint32_t size;
 };
 
-enum core_set { CORE_GENERAL, CORE_FLOAT, CORE_XSTATE, CORE_SIGINFO, CORE_SETS };
+/* Whose cores are read: where its notes keep things.  Linux, include/uapi/linux/elfcore.h. */
+struct core;
+struct core_machine {
+	const struct arch *arch;
+	uint8_t word;	     /* bytes of an address: its ELF class */
+	uint16_t pid_at;     /* of pr_pid in struct elf_prstatus, */
+	uint16_t regs_at;    /* of pr_reg */
+	uint16_t process_at; /* of pr_pid in struct elf_prpsinfo */
+	struct err *(*select)(
+		struct core *c); /* makes c->made_arch of the registers that there are */
+};
 
 struct core_thread {
 	pid_t tid;
-	int signo; /* that it got */
-	struct core_place set[CORE_SETS];
+	int signo;			  /* that it got */
+	struct core_place set[CORE_SETS]; /* as in the architecture's regsets */
+	struct core_place siginfo;
 };
 
 struct core_segment {
@@ -61,6 +72,7 @@ struct core_mapped_file {
 struct core {
 	struct target target; /* the first member */
 	struct core_file file;
+	const struct core_machine *machine;
 	int fd, root;
 	char *exe; /* real path, or NULL */
 	bool own_root, quiet;
@@ -94,7 +106,11 @@ struct err *core_finish_notes(struct core *c) MUST_CHECK;
 const struct core_thread *core_thread(const struct core *c, pid_t tid); /* or NULL */
 /* The value of an entry of the auxiliary vector; 0: there is none. */
 uint64_t core_auxv(const struct core *c, uint64_t type);
-struct err *core_select_arch(struct core *c) MUST_CHECK;
+/* Word @i of @bytes as the core's machine keeps them; it must be there. */
+uint64_t core_word(const struct core *c, const uint8_t *bytes, size_t i);
+
+/* core_machine.c: architectures.  NULL: not one whose cores are read. */
+const struct core_machine *core_find_machine(uint16_t elf_machine, uint8_t word);
 
 /* core_mapped.c: NT_FILE */
 struct err *core_index_mapped(struct core *c) MUST_CHECK;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/aarch64.h"
 #include "arch/x86_xsave.h"
 
 #define BIT(n) (UINT64_C(1) << (n))
@@ -109,21 +110,13 @@ static void read_golden(const char *path, struct buf *ret)
 	fclose(f);
 }
 
-ParameterizedTest(struct golden_case *c, arch, description)
+static void compare_golden(const struct arch *a, const char *file)
 {
 	_cleanup_buf_ struct buf got = { 0 }, want = { 0 };
-	struct arch *a = NULL;
 	char path[64];
 
-	if (c->xcr0)
-		a = selected(&intel, c->xcr0);
-	else
-		cr_assert_null(arch_x86_64_select(NULL, &a));
-	cr_assert_eq(a->nregs, c->nregs, "%s: %u registers", c->file, a->nregs);
 	arch_tdesc(a, NULL, &got);
-	arch_free(a);
-
-	snprintf(path, sizeof(path), "tests/golden/%s", c->file);
+	snprintf(path, sizeof(path), "tests/golden/%s", file);
 	if (getenv("UPDATE")) {
 		FILE *f = fopen(path, "w");
 		cr_assert_not_null(f);
@@ -131,8 +124,53 @@ ParameterizedTest(struct golden_case *c, arch, description)
 		fclose(f);
 	}
 	read_golden(path, &want);
-	cr_assert_eq(got.len, want.len, "%s: %zu bytes", c->file, got.len);
-	cr_assert_eq(memcmp(got.data, want.data, want.len), 0, "%s differs", c->file);
+	cr_assert_eq(got.len, want.len, "%s: %zu bytes", file, got.len);
+	cr_assert_eq(memcmp(got.data, want.data, want.len), 0, "%s differs", file);
+}
+
+ParameterizedTest(struct golden_case *c, arch, description)
+{
+	struct arch *a = NULL;
+
+	if (c->xcr0)
+		a = selected(&intel, c->xcr0);
+	else
+		cr_assert_null(arch_x86_64_select(NULL, &a));
+	cr_assert_eq(a->nregs, c->nregs, "%s: %u registers", c->file, a->nregs);
+	compare_golden(a, c->file);
+	arch_free(a);
+}
+
+Test(arch, i386_is_described_with_what_its_xsave_area_has)
+{
+	struct arch *a = NULL;
+	cr_assert_null(arch_i386_select(&intel, &a));
+	cr_assert_eq(a->nregs, 42 + 8 + 8 + 8 + 1);
+	cr_assert_eq(a->addr_size, 4);
+	compare_golden(a, "tdesc-i386.xml");
+	arch_free(a);
+	cr_assert_null(arch_i386_select(NULL, &a));
+	cr_assert_eq(a->nregs, 42);
+	arch_free(a);
+}
+
+Test(arch, aarch64_is_described_with_the_regsets_that_there_are)
+{
+	static const uint32_t all[A64_SETS] = { 272, 528, 16, 16 }, old[A64_SETS] = { 272, 528, 8 };
+	static const uint32_t few[A64_SETS] = { 272 };
+	struct arch *a = NULL;
+	cr_assert_null(arch_aarch64_select(all, &a));
+	cr_assert_eq(a->nregs, 72);
+	cr_assert_str_eq(a->regs[a->tp].name, "tpidr");
+	compare_golden(a, "tdesc-aarch64.xml");
+	arch_free(a);
+	cr_assert_null(arch_aarch64_select(old, &a));
+	cr_assert_eq(a->nregs, 69);
+	arch_free(a);
+	cr_assert_null(arch_aarch64_select(few, &a));
+	cr_assert_eq(a->nregs, 68);
+	cr_assert_eq(a->tp, ARCH_NO_REG);
+	arch_free(a);
 }
 
 Test(arch, every_row_fits_its_regset_and_its_wire_size)
