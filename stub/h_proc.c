@@ -4,8 +4,8 @@
 
 #include "rsp/signals.h"
 #include "stub/handlers.h"
-#include "stub/launch.h"
 #include "stub/session.h"
+#include "stub/start.h"
 
 static struct err *check_pid(const struct session *s, uint64_t pid)
 {
@@ -19,7 +19,8 @@ static void process_gone(struct session *s)
 {
 	s->stop = (struct stop_event){ .kind = STOP_EXITED };
 	s->g_tid = 0;
-	if (!s->extended) /* what never runs is there for the next client too */
+	if (!s->extended &&
+	    !s->options->multi) /* what never runs is there for the next client too */
 		s->end = s->target->still ? SESSION_LEFT : SESSION_QUIT;
 }
 
@@ -116,11 +117,10 @@ HANDLER(h_vkill)
 HANDLER(h_restart)
 {
 	struct session *s = session;
-	struct target *fresh;
 	(void)args;
 	(void)out;
 
-	if (!s->extended || s->options->mode != MODE_LAUNCH)
+	if (!s->extended || !s->start || !s->starter)
 		return err_new(ERR_UNSUPPORTED, "R");
 	s->no_reply = true;
 	/* The old one first: both would be ours to wait for. */
@@ -128,14 +128,10 @@ HANDLER(h_restart)
 	err_drop(err);
 	s->stop = (struct stop_event){ .kind = STOP_EXITED };
 	s->g_tid = 0;
-	err = target_open(s->options, &fresh);
-	if (err) {
+	err = session_launch(s);
+	if (err)
 		fprintf(stderr, "%s\n", err->msg);
-		err_drop(err);
-		return NULL;
-	}
-	target_close(s->target);
-	session_adopt(s, fresh);
+	err_drop(err); /* `?' tells */
 	return NULL;
 }
 

@@ -48,7 +48,9 @@ static bool session_meets(const struct session *s, unsigned int needs)
 {
 	const struct target *t = s->target;
 
-	if ((needs & (NEED_WRITE | NEED_POINT)) && s->options->read_only)
+	if ((needs & (NEED_WRITE | NEED_POINT | NEED_START)) && s->options->read_only)
+		return false;
+	if ((needs & NEED_START) && (!s->start || !s->starter || !t->run))
 		return false;
 	return (!(needs & NEED_RUN) || t->run) && (!(needs & NEED_WRITE) || t->write) &&
 	       (!(needs & NEED_POINT) || t->point);

@@ -6,7 +6,7 @@
 #include "stub/options.h"
 #include "stub/target/target.h"
 
-/* Launches or attaches as @o says, and says so on stderr. */
+/* Launches or attaches as @o says, and says so on stderr; with --multi there is nothing yet. */
 struct err *target_open(const struct options *o, struct target **ret) MUST_CHECK;
 
 /* Kills what we launched, detaches from what we attached to; says so on stderr. */

@@ -12,6 +12,7 @@
 #include "stub/session.h"
 #include "stub/source.h"
 #include "stub/stacks.h"
+#include "stub/start.h"
 
 static int fail(struct err *err)
 {
@@ -83,6 +84,7 @@ static int serve(const struct options *o)
 	listener_announce(&listener, o->comm);
 	pid_t child = o->mode == MODE_LAUNCH ? target->pid : 0;
 	session_init(&session, target, o);
+	session.starter = &start_live;
 	session.log = open_log(o);
 	int status = loop_run(&session, &listener);
 	listener_close(&listener);

@@ -29,6 +29,7 @@ struct option_row {
 		return true;                                               \
 	}
 FLAG(once, true)
+FLAG(multi, true)
 FLAG(keep_aslr, true)
 FLAG(keep_aslr, false)
 FLAG(no_startup_shell, true)
@@ -196,6 +197,7 @@ static const struct option_row rows[] = {
 	{ "--attach", ARG_NONE, set_attach, "attach to process PID" },
 	{ "--core", ARG_NONE, set_core, "serve the core file CORE, of the program EXE" },
 	{ "--sysroot", ARG_VALUE, set_sysroot, "DIR: where a core's mapped files lie below" },
+	{ "--multi", ARG_NONE, set_multi_true, "begin without a process, for target extended-remote" },
 	{ "--once", ARG_NONE, set_once_true, "serve one client, then exit" },
 	{ "--wrapper", ARG_NONE, set_wrapper, "WRAPPER ARGS.. --: run PROG by this program" },
 	{ "--disable-randomization", ARG_NONE, set_keep_aslr_false, "run PROG with fixed addresses (default)" },
@@ -230,6 +232,7 @@ void options_usage(FILE *out)
 {
 	fputs("Usage: archerfish [OPTIONS] COMM PROG [ARGS...]\n"
 	      "       archerfish [OPTIONS] --attach COMM PID\n"
+	      "       archerfish [OPTIONS] --multi COMM\n"
 	      "       archerfish [OPTIONS] --core COMM CORE [EXE]\n"
 	      "       archerfish stacks [--json] [--locals] [--native] [--nonblocking] PID\n"
 	      "       archerfish stacks [--json] [--nonblocking] --locks PID\n"
@@ -333,6 +336,8 @@ static bool read_rest(struct reader *r)
 		return read_pid(r);
 	if (r->o->mode == MODE_CORE)
 		return read_core(r);
+	if (r->at == r->argc && r->o->multi)
+		return set_mode(r, MODE_MULTI);
 	r->o->argv = &r->argv[r->at];
 	return r->at < r->argc;
 }
@@ -342,7 +347,7 @@ static bool check_options(struct reader *r)
 	const struct options *o = r->o;
 	if (o->sysroot && !o->core)
 		fprintf(r->err, "archerfish: --sysroot is for cores\n");
-	else if (o->nonblocking && (o->mode == MODE_LAUNCH || o->core))
+	else if (o->nonblocking && (o->mode == MODE_LAUNCH || o->mode == MODE_MULTI || o->core))
 		fprintf(r->err, "archerfish: --nonblocking needs a process that runs: --attach\n");
 	else if (o->nonblocking && (o->locals || o->native))
 		fprintf(r->err, "archerfish: --%s needs a process that stands still\n",

@@ -12,7 +12,7 @@
 
 #define OPTIONS_VERSION "0.1.0"
 
-enum mode { MODE_LAUNCH, MODE_ATTACH, MODE_CORE, MODE_STACKS, MODE_HELP, MODE_VERSION };
+enum mode { MODE_LAUNCH, MODE_ATTACH, MODE_MULTI, MODE_CORE, MODE_STACKS, MODE_HELP, MODE_VERSION };
 
 struct options {
 	enum mode mode;
@@ -24,6 +24,7 @@ struct options {
 	char **argv;	     /* MODE_LAUNCH: the program and its arguments; borrowed */
 	char **wrapper;	     /* --wrapper, up to "--"; borrowed, NULL-terminated; or NULL */
 	bool once;
+	bool multi;	       /* --multi: the stub stays, whatever becomes of its processes */
 	bool keep_aslr;	       /* --no-disable-randomization */
 	bool no_startup_shell; /* --no-startup-with-shell */
 	bool read_only;

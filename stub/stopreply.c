@@ -11,7 +11,7 @@
 
 static void put_process(struct session *s, struct buf *out)
 {
-	if (s->peer.multiprocess)
+	if (s->peer.multiprocess && s->stop.tid)
 		buf_printf(out, ";process:%x", (unsigned int)s->stop.tid);
 }
 

@@ -77,6 +77,15 @@ struct err *live_new(pid_t pid, struct live **ret)
 	return NULL;
 }
 
+struct err *live_none(struct target **ret)
+{
+	struct live *l;
+	struct err *err = live_new(0, &l);
+	if (!err)
+		*ret = &l->target;
+	return err;
+}
+
 struct err *live_open_image(struct live *l)
 {
 	struct err *err = proc_open(l);

@@ -18,13 +18,16 @@ struct live_inherit {
 };
 
 struct live_launch {
-	char *const *argv;    /* program and arguments */
+	char *const *argv; /* program and arguments */
+	/* What follows argv[0], which is alone then, as a shell is to read it; or NULL. */
+	const char *as_typed;
 	char *const *wrapper; /* put before them when the shell runs them; or NULL */
 	const char *cwd;      /* or NULL: ours */
 	char *const *env;     /* or NULL: ours */
 	bool keep_aslr;
 	bool no_shell; /* exec the program itself, not `$SHELL -c exec program' */
 	const struct live_inherit *inherit;
+	const char *io[3]; /* files for its descriptors 0 to 2; NULL: ours */
 	bool stdin_null; /* our stdin is the client: the inferior gets /dev/null, and stderr to print on */
 };
 
@@ -33,6 +36,9 @@ struct live_launch {
  * there, the error says why ("exited with code 127").
  */
 struct err *live_launch(const struct live_launch *how, struct target **ret) MUST_CHECK;
+
+/* A process that is none (yet): pid 0. */
+struct err *live_none(struct target **ret) MUST_CHECK;
 
 /*
  * Seizes every thread of @pid, those born meanwhile too, and stops them.  When

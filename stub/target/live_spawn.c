@@ -37,6 +37,10 @@ static void shell_command(const struct live_launch *how, struct buf *out)
 		put_quoted(out, *w);
 	for (char *const *a = how->argv; *a; a++)
 		put_quoted(out, *a);
+	if (how->as_typed) {
+		buf_puts(out, " ");
+		buf_puts(out, how->as_typed);
+	}
 	buf_put(out, "", 1);
 }
 
@@ -60,6 +64,24 @@ static void redirect_stdio(void)
 	fputs("stdin/stdout redirected\n", stderr);
 }
 
+/* What the client named instead of our descriptors. */
+static void open_stdio(const char *const io[3])
+{
+	for (int i = 0; i < 3; i++) {
+		if (!io[i])
+			continue;
+		int fd = open(io[i],
+			      i == 0 ? O_RDONLY | O_NOCTTY
+				     : O_WRONLY | O_CREAT | O_NOCTTY | O_APPEND,
+			      0666);
+		if (fd < 0)
+			continue;
+		dup2(fd, i);
+		if (fd != i)
+			close(fd);
+	}
+}
+
 __attribute__((noreturn)) static void child(const struct live_launch *how, char *command, int gate)
 {
 	char byte;
@@ -73,6 +95,7 @@ __attribute__((noreturn)) static void child(const struct live_launch *how, char 
 	restore_inherited(how->inherit);
 	if (how->stdin_null)
 		redirect_stdio();
+	open_stdio(how->io);
 	if (!how->keep_aslr)
 		(void)personality((unsigned long)personality(0xffffffff) | ADDR_NO_RANDOMIZE);
 	if (how->cwd && chdir(how->cwd) != 0) {
