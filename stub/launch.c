@@ -31,7 +31,7 @@ static struct err *open_core(const struct options *o, struct target **ret)
 		err_drop(err);
 		return whole;
 	}
-	if (!o->quiet)
+	if (!o->quiet && o->comm)
 		fprintf(stderr, "Core of process %d\n", (*ret)->pid);
 	return NULL;
 }

@@ -126,7 +126,7 @@ static int stacks(const struct options *o)
 	struct target *target;
 
 	attach.mode = MODE_ATTACH;
-	attach.quiet = true;
+	attach.quiet = !o->core; /* what of a core is missing may be what is looked for */
 	struct err *err = o->nonblocking || o->core ? NULL : stacks_prepare(o->pid, &found);
 	if (!err)
 		err = target_open(&attach, &target);

@@ -21,10 +21,16 @@ needs() {
 	build  run:pkg-config          pkg-config        pkgconf-pkg-config     pkgconf          pkgconf        to find libraries
 	build  library:libelf          libelf-dev        elfutils-libelf-devel  elfutils-dev     elfutils       to read executables and libraries of the target
 	demo   run:gdb                 gdb               gdb                    gdb              gdb            the debugger the demo connects
+	demo   library:libzstd         libzstd-dev       libzstd-devel          zstd-dev         zstd           to read compressed cores
+	demo   library:liblz4          liblz4-dev        lz4-devel              lz4-dev          lz4            to read compressed cores
+	demo   library:liblzma         liblzma-dev       xz-devel               xz-dev           xz             to read compressed cores
 	demo   run:python3             python3           python3                python3          python         the program the demo debugs
 	check  library:criterion       libcriterion-dev  criterion-devel        criterion-dev    -              unit tests
 	check  run:gdbserver           gdbserver         gdb-gdbserver          gdb              gdb            the server archerfish is compared with
 	check  run:lldb                lldb              lldb                   lldb             lldb           the other debugger archerfish is tried with
+	check  run:gdb-multiarch       gdb-multiarch     gdb                    gdb-multiarch    -              the debugger of other architectures' cores
+	check  run:zstd                zstd              zstd                   zstd             zstd           to compress cores
+	check  run:lz4                 lz4               lz4                    lz4              lz4            to compress cores
 	check  run:clang               clang             clang                  clang            clang          to build the fuzzers
 	check  fuzzer                  libclang-rt-dev   compiler-rt            compiler-rt      compiler-rt    the fuzzers' runtime
 	check  run:clang-format        clang-format      clang-tools-extra      clang-extra-tools clang         to check the layout of the source

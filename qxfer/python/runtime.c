@@ -437,7 +437,7 @@ static bool try_cookies(struct finder *f, uint64_t addr, const uint64_t *word, s
 static bool is_thread_pointer(const struct space *s, uint64_t value)
 {
 	for (size_t i = 0; i < s->nthreads; i++)
-		if (value && s->threads[i].tp == value)
+		if (value && s->threads[i].tp >= value && s->threads[i].tp - value <= s->tp_gap)
 			return true;
 	return false;
 }

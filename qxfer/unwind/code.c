@@ -109,6 +109,39 @@ static bool is_trampoline(struct mem *m, uint64_t pc, struct cfi_row *row)
 	return false;
 }
 
+/* ---- a call of a bad pointer ---- */
+
+#define CALL_MAX 8u /* bytes looked at before a return address */
+
+/* call rel32, or call r/m64 (ff /2) of any length: Intel SDM, "CALL". */
+static bool is_behind_call(struct mem *m, uint64_t addr)
+{
+	uint8_t code[CALL_MAX];
+
+	if (addr < CALL_MAX ||
+	    mem_read_some(m, addr - CALL_MAX, code, sizeof(code)) != sizeof(code))
+		return false;
+	if (code[CALL_MAX - 5] == 0xe8)
+		return true;
+	for (size_t i = 1; i + 1 < CALL_MAX; i++)
+		if (code[i] == 0xff && (code[i + 1] >> 3 & 7) == 2)
+			return true;
+	return false;
+}
+
+bool code_was_called(struct mem *m, const struct native_frame *f, struct cfi_row *row)
+{
+	uint64_t ra;
+	uint32_t needed = 1u << SPACE_REG_SP | 1u << SPACE_REG_PC;
+
+	if ((f->regs.known & needed) != needed ||
+	    mem_read_some(m, f->regs.value[SPACE_REG_SP], &ra, sizeof(ra)) != sizeof(ra) ||
+	    !is_behind_call(m, ra))
+		return false;
+	*row = frame_row(f->pc, 8, false);
+	return true;
+}
+
 /* x86-64 psABI, "Process Initialization": the outermost frame has a zero %rbp. */
 static bool has_zero_fp(const struct native_frame *f)
 {

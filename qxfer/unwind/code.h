@@ -20,6 +20,12 @@ enum code_kind {
 enum code_kind code_known(struct cfi_source *s, const struct cfi_table *table,
 			  const struct native_frame *f, struct cfi_row *row);
 
+/*
+ * Of a frame at an address where nothing can have run: whether it was called, which put the
+ * return address where the stack pointer points.  Then @row is how to go on.
+ */
+bool code_was_called(struct mem *m, const struct native_frame *f, struct cfi_row *row);
+
 /* Makes of the registers in the signal's frame those of what was interrupted. */
 struct err *code_leave_signal(struct mem *m, struct space_regs *regs) MUST_CHECK;
 

@@ -61,7 +61,7 @@ static const struct cfi_row *find_row(struct walk *w, const struct module *modul
 				      struct err **err)
 {
 	struct cfi_row *row = &w->nt->rows[(pc ^ pc >> 11) % ROWS], fresh;
-	if (row->pc == pc)
+	if (pc && row->pc == pc)
 		return row;
 	if (!module)
 		*err = err_new(ERR_NOT_FOUND,
@@ -161,10 +161,22 @@ static struct err *unwind_by_code(struct walk *w, struct native_frame *f,
 	return NULL;
 }
 
+/* A null pointer that was called, for one: nothing is mapped there, or it is no code. */
+static bool cannot_run(const struct walk *w, const struct native_frame *f,
+		       const struct module *module)
+{
+	const struct map *map = maps_find(w->s->maps, f->pc);
+	return f->exact && !module && (!map || !(map->prot & MAP_X));
+}
+
 static struct err *unwind(struct walk *w, struct native_frame *f, const struct module *module)
 {
 	struct err *err = NULL;
+	struct cfi_row called;
 	bool done;
+
+	if (cannot_run(w, f, module) && code_was_called(w->s->mem, f, &called))
+		return unwind_by_row(w, f, &called);
 	const struct cfi_row *row = find_row(w, module, place(f), &err);
 	if (row)
 		return unwind_by_row(w, f, row);

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "stub/target/core_packed.h"
 #include "stub/target/core_priv.h"
 
 static void core_destroy(struct target *t)
@@ -232,7 +233,13 @@ static struct err *open_files(struct core *c, const struct core_options *o)
 		if (!c->exe)
 			return err_os("looking for %.80s", o->exe);
 	}
-	return core_file_open(c->fd, &c->file);
+	int unpacked;
+	struct err *err = core_unpack(c->fd, c->quiet, &unpacked);
+	if (unpacked >= 0) {
+		close(c->fd);
+		c->fd = unpacked;
+	}
+	return err ? err : core_file_open(c->fd, &c->file);
 }
 
 static struct err *check_kind(struct core *c)

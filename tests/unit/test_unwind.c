@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "qxfer/unwind/cfi.h"
+#include "qxfer/unwind/code.h"
 
 #define BASE  0x10000ull /* of the table, in the memory of the test */
 #define STACK 0x20000ull
@@ -303,4 +304,41 @@ Test(unwind, damage_to_a_table_is_never_more_than_an_error)
 			if (find(FUNCTION + 20, &row))
 				err_drop(cfi_apply(&row, &source, &regs, &cfa));
 		}
+}
+
+/* ---- a call of a bad pointer ---- */
+
+/* The frame at a pc where nothing can run, with a return address behind @code. */
+static bool was_called(const uint8_t *code, size_t len)
+{
+	struct native_frame f = { .exact = true };
+	struct cfi_row row;
+	uint64_t cfa, ra = BASE + 64;
+
+	memset(table_bytes, 0, 64);
+	memcpy(table_bytes + 64 - len, code, len);
+	memcpy(stack_bytes, &ra, sizeof(ra));
+	regs.value[SPACE_REG_SP] = STACK;
+	regs.value[SPACE_REG_PC] = 0;
+	f.regs = regs;
+	if (!code_was_called(&mem, &f, &row))
+		return false;
+	cr_assert_null(cfi_apply(&row, &source, &regs, &cfa));
+	cr_assert_eq(cfa, STACK + 8);
+	cr_assert_eq(regs.value[SPACE_REG_PC], ra);
+	return true;
+}
+
+#define CALLED(...) \
+	was_called((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
+
+Test(unwind, a_bad_pointer_was_called_if_the_return_address_stands_behind_a_call)
+{
+	cr_assert(CALLED(0xe8, 1, 2, 3, 4));
+	cr_assert(CALLED(0xff, 0xd0));
+	cr_assert(CALLED(0x41, 0xff, 0xd3));
+	cr_assert(CALLED(0xff, 0x55, 0x10));
+	cr_assert(CALLED(0xff, 0x94, 0xc5, 1, 2, 3, 4));
+	cr_assert_not(CALLED(0xff, 0xe0), "a jump leaves no address");
+	cr_assert_not(CALLED(0x90, 0x90));
 }
