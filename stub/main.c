@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "stub/act_cli.h"
 #include "stub/launch.h"
 #include "stub/loop.h"
 #include "stub/session.h"
@@ -160,6 +161,8 @@ int main(int argc, char **argv)
 		return 0;
 	case MODE_STACKS:
 		return stacks(&o);
+	case MODE_EXEC:
+		return act_cli_exec(&o);
 	default:
 		loop_block_signals(&o.inherit);
 		o.inherit.stderr_fd = o.remote_debug ? -1 : unblock_stderr();

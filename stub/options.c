@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TIMEOUT	    10u /* seconds for a script */
+#define TIMEOUT_MAX 86400u
+
 enum arg { ARG_NONE, ARG_VALUE, ARG_OPTIONAL };
 
 struct reader {
@@ -42,6 +45,7 @@ FLAG(native, true)
 FLAG(nonblocking, true)
 FLAG(locks, true)
 FLAG(tasks, true)
+FLAG(no_output, true)
 FLAG(debug, true)
 FLAG(event_loop_debug, true)
 FLAG(remote_debug, true)
@@ -162,6 +166,18 @@ static bool set_tries(struct reader *r, const char *v)
 	return true;
 }
 
+static bool set_timeout(struct reader *r, const char *v)
+{
+	char *end;
+	unsigned long n = strtoul(v, &end, 10);
+	if (*v < '0' || *v > '9' || *end || !n || n > TIMEOUT_MAX) {
+		fprintf(r->err, "archerfish: --timeout takes seconds, 1 to %u\n", TIMEOUT_MAX);
+		return false;
+	}
+	r->o->timeout = (unsigned int)n;
+	return true;
+}
+
 static bool set_disable_packet(struct reader *r, const char *v)
 {
 	static const char names[] = "Disableable packets:\n"
@@ -215,6 +231,8 @@ static const struct option_row rows[] = {
 	{ "--locks", ARG_NONE, set_locks_true, "stacks: who waits for which lock instead, and deadlocks" },
 	{ "--nonblocking", ARG_NONE, set_nonblocking_true, "look at a process that runs, never stop it" },
 	{ "--tries", ARG_VALUE, set_tries, "N: with --nonblocking, tries to see a stack unchanged" },
+	{ "--timeout", ARG_VALUE, set_timeout, "exec: SECONDS after which the script is cancelled (10)" },
+	{ "--no-output", ARG_NONE, set_no_output_true, "exec: what the script prints goes where the program's does" },
 	{ "--json", ARG_NONE, set_json_true, "stacks: for programs" },
 	{ "--remote-debug", ARG_NONE, set_remote_debug_true, "log the packets" },
 	{ "--debug", ARG_OPTIONAL, set_debug_true, "log what the stub does" },
@@ -237,7 +255,9 @@ void options_usage(FILE *out)
 	      "       archerfish stacks [--json] [--locals] [--native] [--nonblocking] PID\n"
 	      "       archerfish stacks [--json] [--nonblocking] --locks PID\n"
 	      "       archerfish stacks [--json] [--nonblocking] --tasks PID\n"
-	      "       archerfish stacks [OPTIONS] CORE [EXE]\n\n"
+	      "       archerfish stacks [OPTIONS] CORE [EXE]\n"
+	      "       archerfish exec [OPTIONS] PID FILE\n"
+	      "       archerfish exec [OPTIONS] PID -c CODE\n\n"
 	      "COMM is HOST:PORT, :PORT (this host only), unix:PATH, fd:N, a serial device,\n"
 	      "or - or stdio.\n\nOptions:\n",
 	      out);
@@ -284,19 +304,39 @@ static bool read_options(struct reader *r)
 	return true;
 }
 
-static bool read_pid(struct reader *r)
+/* The word that is next. */
+static bool take_pid(struct reader *r)
 {
 	char *end;
 
-	if (r->at != r->argc - 1)
+	if (r->at >= r->argc)
 		return false;
-	long pid = strtol(r->argv[r->at], &end, 10);
-	if (*end || end == r->argv[r->at] || pid <= 0 || pid != (pid_t)pid) {
-		fprintf(r->err, "archerfish: %s is not a process id\n", r->argv[r->at]);
+	const char *word = r->argv[r->at++];
+	long pid = strtol(word, &end, 10);
+	if (*end || end == word || pid <= 0 || pid != (pid_t)pid) {
+		fprintf(r->err, "archerfish: %s is not a process id\n", word);
 		return false;
 	}
 	r->o->pid = (pid_t)pid;
 	return true;
+}
+
+/* And the last. */
+static bool read_pid(struct reader *r)
+{
+	return r->at == r->argc - 1 && take_pid(r);
+}
+
+/* PID FILE, or PID -c CODE */
+static bool read_exec(struct reader *r)
+{
+	if (!take_pid(r))
+		return false;
+	if (r->at == r->argc - 2 && strcmp(r->argv[r->at], "-c") == 0)
+		r->o->code = r->argv[r->at + 1];
+	else if (r->at == r->argc - 1 && strcmp(r->argv[r->at], "-c") != 0)
+		r->o->script = r->argv[r->at];
+	return r->o->code || r->o->script;
 }
 
 /* CORE [EXE] */
@@ -324,6 +364,8 @@ static bool read_rest(struct reader *r)
 		return true;
 	if (r->o->mode == MODE_STACKS)
 		return names_core(r) ? read_core(r) : read_pid(r);
+	if (r->o->mode == MODE_EXEC)
+		return read_exec(r);
 	if (r->at >= r->argc)
 		return false;
 	r->o->comm = r->argv[r->at++];
@@ -347,6 +389,9 @@ static bool check_options(struct reader *r)
 	const struct options *o = r->o;
 	if (o->sysroot && !o->core)
 		fprintf(r->err, "archerfish: --sysroot is for cores\n");
+	else if (o->mode == MODE_EXEC && (o->read_only || o->nonblocking))
+		fprintf(r->err, "archerfish: with --%s nothing is run in the process\n",
+			o->read_only ? "read-only" : "nonblocking");
 	else if (o->nonblocking && (o->mode == MODE_LAUNCH || o->mode == MODE_MULTI || o->core))
 		fprintf(r->err, "archerfish: --nonblocking needs a process that runs: --attach\n");
 	else if (o->nonblocking && (o->locals || o->native))
@@ -357,15 +402,23 @@ static bool check_options(struct reader *r)
 	return false;
 }
 
+static const struct {
+	const char *word;
+	enum mode mode;
+} modes[] = { { "stacks", MODE_STACKS }, { "exec", MODE_EXEC } };
+
 bool options_parse(int argc, char **argv, struct options *ret, FILE *err)
 {
 	struct reader r = { argc, argv, 1, ret, err };
 
 	*ret = (struct options){ .mode = MODE_LAUNCH,
 				 .tries = LOOK_TRIES,
-				 .virtual_threads = true };
-	if (argc > 1 && strcmp(argv[1], "stacks") == 0) {
-		ret->mode = MODE_STACKS;
+				 .virtual_threads = true,
+				 .timeout = TIMEOUT };
+	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(argv[1], modes[i].word) != 0)
+			continue;
+		ret->mode = modes[i].mode;
 		r.at++;
 	}
 	if (read_options(&r) && read_rest(&r) && check_options(&r))

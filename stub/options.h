@@ -12,17 +12,30 @@
 
 #define OPTIONS_VERSION "0.1.0"
 
-enum mode { MODE_LAUNCH, MODE_ATTACH, MODE_MULTI, MODE_CORE, MODE_STACKS, MODE_HELP, MODE_VERSION };
+enum mode {
+	MODE_LAUNCH,
+	MODE_ATTACH,
+	MODE_MULTI,
+	MODE_CORE,
+	MODE_STACKS,
+	MODE_EXEC,
+	MODE_HELP,
+	MODE_VERSION
+};
 
 struct options {
 	enum mode mode;
-	const char *comm;    /* HOST:PORT, :PORT, unix:PATH, fd:N, - or stdio, a device */
-	pid_t pid;	     /* MODE_ATTACH, MODE_STACKS */
-	const char *core;    /* MODE_CORE, MODE_STACKS: a core file; NULL: the process `pid' */
-	const char *exe;     /* with core: the program's file, or NULL */
-	const char *sysroot; /* with core: below it are the files that were mapped; or NULL */
-	char **argv;	     /* MODE_LAUNCH: the program and its arguments; borrowed */
-	char **wrapper;	     /* --wrapper, up to "--"; borrowed, NULL-terminated; or NULL */
+	const char *comm;     /* HOST:PORT, :PORT, unix:PATH, fd:N, - or stdio, a device */
+	pid_t pid;	      /* MODE_ATTACH, MODE_STACKS, MODE_EXEC */
+	const char *core;     /* MODE_CORE, MODE_STACKS: a core file; NULL: the process `pid' */
+	const char *exe;      /* with core: the program's file, or NULL */
+	const char *sysroot;  /* with core: below it are the files that were mapped; or NULL */
+	char **argv;	      /* MODE_LAUNCH: the program and its arguments; borrowed */
+	char **wrapper;	      /* --wrapper, up to "--"; borrowed, NULL-terminated; or NULL */
+	const char *script;   /* MODE_EXEC: its file, `-' is stdin; NULL: `code' */
+	const char *code;     /* MODE_EXEC: -c */
+	unsigned int timeout; /* MODE_EXEC: seconds */
+	bool no_output;	      /* MODE_EXEC: what the script prints goes where the program's does */
 	bool once;
 	bool multi;	       /* --multi: the stub stays, whatever becomes of its processes */
 	bool keep_aslr;	       /* --no-disable-randomization */

@@ -18,17 +18,9 @@
 #include "stub/target/live_priv.h"
 
 #define VDSO_MAX  65536u
-#define TRIES_MAX 64 /* stops for signals before the step is done */
-#define USER_CS64 0x33u
+#define TRIES_MAX LIVE_HELD_MAX /* stops for signals before the step is done */
 
-/* Signals that came meanwhile; they come again. */
-struct held {
-	int signo[TRIES_MAX];
-	int n;
-};
-
-/* A thread that returns to its own code when it goes on, not to the kernel's. */
-static bool can_call(const struct lwp *p)
+bool live_can_call(const struct lwp *p)
 {
 	siginfo_t info;
 
@@ -39,10 +31,10 @@ static bool can_call(const struct lwp *p)
 	return !event || event == PTRACE_EVENT_STOP;
 }
 
-static struct lwp *choose_caller(struct live *l)
+struct lwp *live_choose_caller(struct live *l)
 {
 	for (struct lwp *p = l->first; p; p = p->next)
-		if (can_call(p))
+		if (live_can_call(p))
 			return p;
 	return NULL;
 }
@@ -72,14 +64,14 @@ static struct err *find_syscall_insn(struct live *l, uint64_t *ret)
 	return err_new(ERR_NOT_FOUND, "the process has no vDSO to make a system call in");
 }
 
-static void again(struct live *l, const struct lwp *p, const struct held *h)
+void live_send_held(struct live *l, const struct lwp *p, const struct live_held *h)
 {
 	for (int i = 0; i < h->n; i++)
 		(void)syscall(SYS_tgkill, l->target.pid, p->tid, h->signo[i]);
 }
 
 /* Steps until the instruction at @insn is done. */
-static struct err *step_over(struct live *l, struct lwp *p, uint64_t insn, struct held *held)
+static struct err *step_over(struct live *l, struct lwp *p, uint64_t insn, struct live_held *held)
 {
 	for (int tries = 0; tries < TRIES_MAX; tries++) {
 		uint64_t pc = insn;
@@ -114,26 +106,50 @@ static void set_call(struct user_regs_struct *r, uint64_t insn, const struct spa
 	r->r9 = call->arg[5];
 }
 
+/* linux/ptrace.h; glibc's sys/ptrace.h has them since 2.34 under the same names */
+#ifndef PTRACE_GETSIGMASK
+#define PTRACE_GETSIGMASK 0x420a
+#define PTRACE_SETSIGMASK 0x420b
+#endif
+
+bool live_unmask_trap(const struct lwp *p, uint64_t *was)
+{
+	if (ptrace(PTRACE_GETSIGMASK, p->tid, (void *)sizeof(*was), was) != 0 ||
+	    !(*was & 1ull << (SIGTRAP - 1)))
+		return false;
+	uint64_t mask = *was & ~(1ull << (SIGTRAP - 1));
+	return ptrace(PTRACE_SETSIGMASK, p->tid, (void *)sizeof(mask), &mask) == 0;
+}
+
+void live_remask(pid_t tid, uint64_t was)
+{
+	(void)ptrace(PTRACE_SETSIGMASK, tid, (void *)sizeof(was), &was);
+}
+
 static struct err *call_in(struct live *l, struct lwp *p, uint64_t insn,
 			   const struct space_syscall *call, uint64_t *ret)
 {
 	struct user_regs_struct saved, r;
-	struct held held = { .n = 0 };
+	struct live_held held = { .n = 0 };
 	siginfo_t info;
 	bool had_info = p->in_signal && ptrace(PTRACE_GETSIGINFO, p->tid, NULL, &info) == 0;
 
 	if (ptrace(PTRACE_GETREGS, p->tid, NULL, &saved) != 0)
 		return err_os("reading the registers of thread %d", p->tid);
-	if (saved.cs != USER_CS64)
+	if (saved.cs != LIVE_USER_CS64)
 		return err_new(ERR_STATE, "thread %d is in 32-bit code", p->tid);
 	r = saved;
 	set_call(&r, insn, call);
 	if (ptrace(PTRACE_SETREGS, p->tid, NULL, &r) != 0)
 		return err_os("setting the registers of thread %d", p->tid);
 	pid_t tid = p->tid;
+	uint64_t mask;
+	bool masked = live_unmask_trap(p, &mask);
 	struct err *err = step_over(l, p, insn, &held);
 	if (!lwp_find(l, tid))
 		return err; /* it is gone, and @p with it */
+	if (masked)
+		live_remask(tid, mask);
 	if (!err && ptrace(PTRACE_GETREGS, tid, NULL, &r) != 0)
 		err = err_os("reading the registers of thread %d", tid);
 	if (ptrace(PTRACE_SETREGS, tid, NULL, &saved) != 0 && !err)
@@ -143,7 +159,7 @@ static struct err *call_in(struct live *l, struct lwp *p, uint64_t insn,
 		(void)ptrace(PTRACE_SETSIGINFO, tid, NULL, &info);
 	p->in_signal = true;
 	(void)live_take_dr6(p);
-	again(l, p, &held);
+	live_send_held(l, p, &held);
 	*ret = r.rax;
 	return err;
 }
@@ -155,7 +171,7 @@ static struct err *live_syscall(struct target *t, const struct space_syscall *ca
 
 	if (l->phase != LIVE_STOPPED || l->exited)
 		return err_new(ERR_STATE, "the process runs");
-	struct lwp *p = choose_caller(l);
+	struct lwp *p = live_choose_caller(l);
 	if (!p)
 		return err_new(ERR_STATE, "no thread is where it can make a system call");
 	struct err *err = find_syscall_insn(l, &insn);
@@ -167,4 +183,8 @@ static struct err *live_syscall(struct target *t, const struct space_syscall *ca
 	return err;
 }
 
-const struct target_call_ops live_call_ops = { .syscall = live_syscall };
+const struct target_call_ops live_call_ops = {
+	.syscall = live_syscall,
+	.function = live_function,
+	.wake = live_wake,
+};

@@ -198,7 +198,29 @@ uint64_t live_take_dr6(struct lwp *p);
 struct err *live_detect_arch(struct live *l, pid_t tid) MUST_CHECK;
 
 /* live_call.c */
+#define LIVE_HELD_MAX  64
+#define LIVE_USER_CS64 0x33u
 extern const struct target_call_ops live_call_ops;
+/* Signals that came while a thread was led by the hand. */
+struct live_held {
+	int signo[LIVE_HELD_MAX];
+	int n;
+};
+/* They come again. */
+void live_send_held(struct live *l, const struct lwp *p, const struct live_held *h);
+/* A thread that returns to its own code when it goes on, not to the kernel's. */
+bool live_can_call(const struct lwp *p);
+struct lwp *live_choose_caller(struct live *l); /* NULL: none can */
+/*
+ * A step whose trap is blocked makes the kernel unblock it for good, and forget its handler.
+ * True: it was blocked, and is not now; @was is for live_remask().
+ */
+bool live_unmask_trap(const struct lwp *p, uint64_t *was);
+void live_remask(pid_t tid, uint64_t was);
+
+/* live_function.c */
+struct err *live_function(struct target *t, pid_t tid, uint64_t addr, uint64_t arg) MUST_CHECK;
+bool live_wake(struct target *t, pid_t tid);
 
 /* live_events.c */
 /* It has done one instruction, and stops there if that is what the client wants. */

@@ -19,7 +19,7 @@ static struct err *make_call(struct target *t, const struct space_syscall *call,
 	*ret = refuse ? (uint64_t)refuse : call->nr == SYS_mmap ? 0x70000 + 0x1000 * nmade : 0;
 	return NULL;
 }
-static const struct target_call_ops calls = { make_call };
+static const struct target_call_ops calls = { .syscall = make_call };
 
 static void setup(void)
 {

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* What became of a script, and taking out again what was put into the process for it. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "stub/act_priv.h"
+
+#define STACK_LOOK   (256u << 10) /* of the thread's stack, for pointers into the page */
+#define FILE_OF_OURS "<archerfish>"
+
+static uint64_t file_word(const struct act *a, off_t at)
+{
+	uint64_t v = 0;
+	if (pread(a->fd, &v, sizeof(v), at) != (ssize_t)sizeof(v))
+		return 0;
+	return v;
+}
+
+static bool is_alive(const struct act *a)
+{
+	char path[64], text[512];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", a->pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	const char *paren = strrchr(text, ')');
+	return paren && paren[1] == ' ' && paren[2] != 'Z' && paren[2] != 'X';
+}
+
+enum act_state act_poll(struct act *a)
+{
+	bool alive = is_alive(a);
+
+	if (file_word(a, ACT_WORD_DONE))
+		return ACT_DONE;
+	if (!alive)
+		return ACT_GONE;
+	return file_word(a, ACT_WORD_BEGUN) ? ACT_RUNS : ACT_WAITS;
+}
+
+struct err *act_cancel(struct act *a, struct target *t)
+{
+	uint64_t func = file_word(a, ACT_WORD_STOP);
+	uint32_t references;
+
+	if (act_poll(a) != ACT_RUNS || !func || !act_is_same(a, t) || !a->signo)
+		return err_new(ERR_STATE, "the script does not run");
+	/* One for us: it may end before Python looks for signals again. */
+	struct err *err = mem_read(&t->mem, func, &references, sizeof(references));
+	references++;
+	if (!err && !a->stop_func)
+		err = mem_write(&t->mem, func, &references, sizeof(references));
+	if (!err)
+		err = act_trip(a, t, func);
+	if (err)
+		return err;
+	a->stop_func = func;
+	(void)t->call->wake(t, a->tid);
+	return NULL;
+}
+
+/* ---- taking it out ---- */
+
+static bool points_in(const struct act *a, uint64_t v)
+{
+	return v - a->page < ACT_PAGE;
+}
+
+/* Whether the thread has a pointer into the page: in a register, or on its stack in use. */
+static bool has_pointer(const struct act *a, const struct space *space)
+{
+	uint64_t words[512], regs[64];
+	struct space_regs dwarf;
+	size_t n = space->thread_regs ? space->thread_regs(space->ctx, a->tid, regs, 64) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (points_in(a, regs[i]))
+			return true;
+	if (!space->dwarf_regs || !space->dwarf_regs(space->ctx, a->tid, &dwarf))
+		return true;
+	uint64_t sp = dwarf.value[SPACE_REG_SP];
+	for (uint64_t at = sp; at < sp + STACK_LOOK; at += sizeof(words)) {
+		size_t len = mem_read_some(space->mem, at, words, sizeof(words));
+		for (size_t i = 0; i < len / 8; i++)
+			if (points_in(a, words[i]))
+				return true;
+		if (len < sizeof(words))
+			break;
+	}
+	return false;
+}
+
+static const struct py_thread *thread_of(const struct py_snapshot *s, pid_t tid)
+{
+	for (size_t i = 0; i < s->nthreads; i++)
+		if (s->threads[i].tid == tid && !s->threads[i].corrupt)
+			return &s->threads[i];
+	return NULL;
+}
+
+/* Whether the thread's Python stack is known to have nothing of ours on it. */
+static bool stack_is_clean(const struct act *a, struct python *py, const struct space *space,
+			   bool begun)
+{
+	const struct py_walk walk = { .in_passing = false };
+	const struct py_snapshot *snap;
+	struct err *err = python_walk(py, space, &walk, &snap);
+	const struct py_thread *th = err ? NULL : thread_of(snap, a->tid);
+
+	err_drop(err);
+	if (!th)
+		return false;
+	const struct py_frame *f = &snap->frames[th->first_frame];
+	if (!begun)
+		return th->nframes == a->nframes && (!th->nframes || f->addr == a->top);
+	for (size_t i = 0; i < th->nframes; i++)
+		if (strcmp(f[i].file, FILE_OF_OURS) == 0)
+			return false;
+	return true;
+}
+
+/*
+ * Nothing points into the page, or what does is old: the thread sleeps in the kernel, and
+ * not below anything of ours.
+ */
+static bool is_left(struct act *a, struct target *t, struct python *py)
+{
+	enum act_state state = act_poll(a);
+	struct space_syscall call;
+	const struct space *space;
+
+	if (state == ACT_RUNS)
+		return false;
+	if (!target_has_thread(t, a->tid))
+		return true;
+	struct err *err = target_space(t, &space);
+	if (err) {
+		err_drop(err); /* then it is not known */
+		return false;
+	}
+	if (!has_pointer(a, space))
+		return true;
+	return space->thread_syscall && space->thread_syscall(space->ctx, a->tid, &call) &&
+	       stack_is_clean(a, py, space, state == ACT_DONE);
+}
+
+/* It may be about to look up the handler that we are going to take away. */
+static bool looks_for_handler(const struct act *a, struct target *t)
+{
+	uint64_t regs[64];
+	const struct space *space;
+	struct err *err = target_space(t, &space);
+	size_t n =
+		!err && space->thread_regs ? space->thread_regs(space->ctx, a->tid, regs, 64) : 0;
+
+	err_drop(err); /* it is ending */
+	for (size_t i = 0; i < n; i++)
+		if (regs[i] - a->facts.handlers < PY_SIGNALS * PY_HANDLER_SIZE)
+			return true;
+	return false;
+}
+
+bool act_clear(struct act *a, struct target *t, struct python *py)
+{
+	if (!a->page)
+		return true;
+	if (!act_is_same(
+		    a, t)) { /* another program has taken its place, and had a memory of its own */
+		a->page = 0;
+		a->there = -1;
+		a->signo = 0;
+		return true;
+	}
+	if (act_poll(a) == ACT_WAITS && looks_for_handler(a, t))
+		return false;
+	act_restore_handler(a, t);
+	if (!is_left(a, t, py))
+		return false;
+	if (act_poll(a) != ACT_DONE)
+		act_close_file(a, t);
+	act_unmap_page(a, t);
+	return true;
+}
+
+static struct err *read_part(const struct act *a, uint64_t at, uint64_t len, struct buf *out)
+{
+	while (len) {
+		uint8_t chunk[65536];
+		size_t want = len < sizeof(chunk) ? len : sizeof(chunk);
+		ssize_t n = pread(a->fd, chunk, want, (off_t)at);
+		if (n <= 0)
+			return err_new(ERR_BAD_DATA, "the script's result is not all there");
+		buf_put(out, chunk, (size_t)n);
+		at += (uint64_t)n;
+		len -= (uint64_t)n;
+	}
+	return out->failed ? &err_nomem : NULL;
+}
+
+struct err *act_result(struct act *a, enum act_end *end, struct buf *text, struct buf *output)
+{
+	uint64_t len = file_word(a, ACT_WORD_DONE), text_len;
+	uint8_t head[9];
+
+	if (len < sizeof(head) || len > ACT_RESULT_MAX ||
+	    pread(a->fd, head, sizeof(head), (off_t)a->result_at) != (ssize_t)sizeof(head))
+		return err_new(ERR_BAD_DATA, "the script's result has %llu bytes",
+			       (unsigned long long)len);
+	memcpy(&text_len, head + 1, sizeof(text_len));
+	if (text_len > len - sizeof(head))
+		return err_new(ERR_BAD_DATA, "the script's result contradicts itself");
+	*end = head[0] == 'o' ? ACT_OK : head[0] == 'c' ? ACT_CANCELLED : ACT_RAISED;
+	struct err *err = read_part(a, a->result_at + sizeof(head), text_len, text);
+	if (!err)
+		err = read_part(a, a->result_at + sizeof(head) + text_len,
+				len - sizeof(head) - text_len, output);
+	return err;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* For act.c and act_clear.c alone. */
+#ifndef STUB_ACT_PRIV_H
+#define STUB_ACT_PRIV_H
+
+#include "stub/act.h"
+
+/* The page: the forged handler, a name, and the text that the handler runs. */
+#define ACT_PAGE    4096u
+#define ACT_NAME_AT 0x200u
+#define ACT_TEXT_AT 0x400u
+
+/* The memfd begins with u64 words; then come a name, the wrapper, the script, the result. */
+enum { ACT_WORD_DONE = 0, ACT_WORD_BEGUN = 8, ACT_WORD_STOP = 16 };
+#define ACT_FILE_NAME_AT 64u
+#define ACT_FILE_TEXT_AT 4096u
+
+/* The object at @func is called as soon as Python looks for signals. */
+struct err *act_trip(struct act *a, struct target *t, uint64_t func) MUST_CHECK;
+void act_restore_handler(struct act *a, struct target *t);
+void act_unmap_page(struct act *a, struct target *t);
+/* Its number may be another file's by now; then that stays. */
+void act_close_file(struct act *a, struct target *t);
+/* Whether it is still the same program that we know something of. */
+bool act_is_same(struct act *a, struct target *t);
+
+#endif

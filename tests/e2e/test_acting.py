@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""Running code in a process: that it runs, and that the program never notices."""
+
+import os
+import signal
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
+
+import acting  # noqa: E402
+import zoo  # noqa: E402
+from harness import case  # noqa: E402
+
+QUICK = ["busy", "lock", "sleep", "asyncio", "wakeup_fd", "tty"]
+SLEEPER = "import time, sys\nprint('ready', flush=True)\ntime.sleep(%s)\nprint('end', flush=True)\n"
+
+
+def oldest_and_newest():
+    found = zoo.pythons()
+    return found[:1] + found[-1:] if len(found) > 1 else found
+
+
+def sleeper(t, seconds=100, before="", python=None):
+    path = os.path.join(t.dir, "sleeper.py")
+    with open(path, "w") as f:
+        f.write(before + SLEEPER % seconds)
+    return t.program(python or t.python(), path, until="^ready")
+
+
+@case("exec runs a script in a program that is busy or blocked, which goes on undisturbed",
+      python=oldest_and_newest)
+def _(t, python):
+    programs = {}
+    for state in QUICK:
+        program = programs[state] = t.program(python, "blocked.py", state, "2", until="^ready")
+        status, out, err = acting.execute(
+            t.stub, program.pid, "-c", "import threading; print(threading.current_thread().name)")
+        t.equal((status, out, err), (0, "MainThread\n", ""), "the script in %s" % state)
+    for state, program in programs.items():
+        program.until(r"^ok\s*$")
+        t.equal(program.wait(), 0, state)
+
+
+@case("exec leaves nothing in the process, whatever the script does")
+def _(t):
+    program = sleeper(t)
+    t.asleep(program.pid)
+    acting.execute(t.stub, program.pid, "-c", "import traceback, linecache")
+    before = acting.signals(program.pid), acting.maps(program.pid)[1]
+    for code, status, text in (("x = 1", 0, ""), ("x = ", 1, "SyntaxError"),
+                               ("raise SystemExit(3)", 1, "SystemExit: 3"),
+                               ("raise KeyboardInterrupt", 1, "KeyboardInterrupt"),
+                               ("def f():\n  1/0\nf()", 1, r"line 2, in f\n(.*\n)+ZeroDivision"),
+                               ("import os; os.close(3)" * 0 + "print('\\udc80')", 0, "")):
+        got, out, err = acting.execute(t.stub, program.pid, "-c", code)
+        t.equal(got, status, code + out + err)
+        t.has(err, text)
+        t.equal((acting.signals(program.pid), acting.maps(program.pid)[1]), before, code)
+    t.untouched(program.pid)
+    got, out, _err = acting.execute(
+        t.stub, program.pid, "-c", "import __main__, sys; "
+        "print(sorted(n for n in vars(__main__) if n[0] != '_'), sys.gettrace())")
+    t.equal(out, "['sys', 'time'] None\n", "names in __main__")
+
+
+@case("exec cancels a script that takes too long, or when it is told to")
+def _(t):
+    program = sleeper(t)
+    for code in ("import time; time.sleep(1000)", "while True: pass"):
+        status, _out, err = acting.execute(t.stub, program.pid, "--timeout=1", "-c", code)
+        t.equal(status, 1, err)
+        t.has(err, "archerfish.Cancelled")
+    run = t.archerfish("exec", str(program.pid), "-c", "import time; time.sleep(1000)")
+    t.eventually(lambda: acting.maps(program.pid)[1], "the script began")
+    time.sleep(0.2)
+    run.signal(signal.SIGINT)
+    t.equal(run.wait(), 1, "exit status after SIGINT")
+    t.has(run.text, "archerfish.Cancelled")
+    t.equal(acting.maps(program.pid)[1], [], "descriptors")
+
+
+@case("exec says why a script could not be run, and leaves the program as it was")
+def _(t):
+    stopped = sleeper(t)
+    stopped.signal(signal.SIGSTOP)
+    t.eventually(lambda: t.status(stopped.pid, "State")[0] == "T", "it is stopped")
+    status, _out, err = acting.execute(t.stub, stopped.pid, "-c", "1")
+    t.equal(status, 2, err)
+    t.has(err, "stopped by job control")
+    stopped.signal(signal.SIGCONT)
+    never = sleeper(t, before="print('ready', flush=True)\n"
+                    "sum(range(5 * 10 ** 7))\n", seconds=0)
+    status, _out, err = acting.execute(t.stub, never.pid, "--timeout=1", "-c", "print(1)")
+    t.equal(status, 2, err)
+    t.has(err, r"never looks|does not come to look for signals")
+    t.equal(acting.maps(never.pid)[1], [], "descriptors")
+    never.until("^end")
+    t.equal(never.wait(), 0, "the program's own end")
+    dies = sleeper(t)
+    status, _out, err = acting.execute(t.stub, dies.pid, "-c", "import os; os._exit(5)")
+    t.equal((status, dies.wait()), (2, 5), err)
+    t.has(err, "the process ended before the script did")
+    for args, text in ((["--read-only"], "read-only"), (["--nonblocking"], "nonblocking")):
+        status, _out, err = acting.execute(t.stub, stopped.pid, *args, "-c", "1")
+        t.check(status != 0 and text in err, err)
+    huge = os.path.join(t.dir, "huge.py")
+    with open(huge, "w") as f:
+        f.write("x = 1\n" * (50 << 20 >> 2))
+    status, _out, err = acting.execute(t.stub, stopped.pid, huge)
+    t.equal(status, 2, err)
+    t.has(err, "too large")
+    t.untouched(stopped.pid)
+
+
+@case("exec works where every signal is blocked, and is refused in words by a policy")
+def _(t):
+    program = sleeper(t, before="import signal\n"
+                      "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\n")
+    masks = acting.signals(program.pid)
+    t.equal(acting.execute(t.stub, program.pid, "-c", "print(6*7)")[:2], (0, "42\n"), "blocked")
+    t.equal(acting.signals(program.pid), masks, "masks of signals")
+    poor = sleeper(t, before="import resource\nfd = []\n"
+                   "resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))\n"
+                   "try:\n while 1: fd.append(open('/dev/null'))\nexcept OSError: pass\n")
+    status, _out, err = acting.execute(t.stub, poor.pid, "-c", "1")
+    t.equal(status, 2, err)
+    t.has(err, "the process may not make a memfd: Too many open files")
+    t.untouched(poor.pid)
+
+
+@case("a program that churns through memory and threads survives many scripts", timeout=300)
+def _(t):
+    survive(t, t.python(), 15)
+
+
+def survive(t, python, times):
+    program = t.program(python, "churn.py", until="^ready")
+    for i in range(times):
+        status, _out, err = acting.execute(t.stub, program.pid, "-c",
+                                           "import __main__; __main__.visit()")
+        t.equal((status, err), (0, ""), "script %d" % i)
+    acting.execute(t.stub, program.pid, "-c", "import __main__; __main__.enough = True")
+    program.until("^ok %d" % times)
+    t.equal(program.wait(), 0, "its exit status")
+
+
+@case("a program goes on if archerfish is killed while a script runs in it")
+def _(t):
+    program = sleeper(t, seconds=3)
+    run = t.archerfish("exec", str(program.pid), "-c", "import time; time.sleep(1)")
+    t.eventually(lambda: acting.maps(program.pid)[1], "the script began")
+    time.sleep(0.1)
+    run.signal(signal.SIGKILL)
+    program.until("^end")
+    t.equal(program.wait(), 0, "its exit status")
