@@ -90,8 +90,11 @@ def _(t):
     t.equal(status, 2, err)
     t.has(err, "stopped by job control")
     stopped.signal(signal.SIGCONT)
-    never = sleeper(t, before="print('ready', flush=True)\n"
-                    "sum(range(5 * 10 ** 7))\n", seconds=0)
+    never = sleeper(t, seconds=0, before="import ctypes, threading\n"
+                    "c, m = ctypes.CDLL(None), ctypes.create_string_buffer(64)\n"
+                    "c.pthread_mutex_lock(m)\n"
+                    "threading.Timer(4, lambda: c.pthread_mutex_unlock(m)).start()\n"
+                    "print('ready', flush=True)\nc.pthread_mutex_lock(m)\n")
     status, _out, err = acting.execute(t.stub, never.pid, "--timeout=1", "-c", "print(1)")
     t.equal(status, 2, err)
     t.has(err, r"never looks|does not come to look for signals")
