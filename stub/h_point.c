@@ -36,7 +36,7 @@ static struct err *insert_python(struct session *s, uint64_t addr, struct rsp_cu
 	err = view_insert_point(s, addr, view_judge, s);
 	if (err)
 		err_drop(conditions_set(s->conditions, POINT_SW, addr, NULL));
-	s->target->judge = conditions_judge(s->conditions);
+	s->target->judge = view_target_judge(s);
 	return err;
 }
 
@@ -57,8 +57,20 @@ static struct err *insert(struct session *s, enum point_type type, uint64_t addr
 	err = s->target->point->insert(s->target, type, addr, (uint32_t)kind);
 	if (err)
 		err_drop(conditions_set(s->conditions, type, addr, NULL));
-	s->target->judge = conditions_judge(s->conditions);
+	else if (type == POINT_SW)
+		view_note_point(s, addr, true);
+	s->target->judge = view_target_judge(s);
 	return err;
+}
+
+static struct err *remove_native(struct session *s, enum point_type type, uint64_t addr,
+				 uint64_t kind)
+{
+	if (type == POINT_SW)
+		view_note_point(s, addr, false);
+	if (type == POINT_SW && view_keeps_point(s, addr))
+		return NULL;
+	return s->target->point->remove(s->target, type, addr, (uint32_t)kind);
 }
 
 HANDLER(h_insert_point)
@@ -96,10 +108,10 @@ HANDLER(h_remove_point)
 	if (!err && view_covers(s, addr, 1))
 		err = view_remove_point(s, addr);
 	else if (!err)
-		err = s->target->point->remove(s->target, type, addr, (uint32_t)kind);
+		err = remove_native(s, type, addr, kind);
 	if (!err)
 		err = conditions_set(s->conditions, type, addr, NULL);
-	s->target->judge = conditions_judge(s->conditions);
+	s->target->judge = view_target_judge(s);
 	if (!err)
 		buf_puts(out, "OK");
 	return err;

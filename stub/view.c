@@ -16,7 +16,7 @@ struct err *view_create(const struct options *o, struct view **ret)
 	if (!v)
 		return &err_nomem;
 	v->on = o->virtual_threads;
-	v->mixed = o->mixed;
+	v->mix = o->mixed;
 	v->stop = 1;
 	v->next_id = VIEW_TID_FIRST;
 	*ret = v;
@@ -53,6 +53,7 @@ void view_destroy(struct view *v)
 	forget_stop(v);
 	view_close_dir(v);
 	view_mixed_deinit(v);
+	view_return_deinit(v);
 	synth_destroy(v->synth);
 	names_deinit(&v->c_names);
 	arena_deinit(&v->arena);
@@ -85,7 +86,7 @@ void view_mix(struct session *s, bool on)
 {
 	if (!s->view)
 		return;
-	s->view->mixed = on;
+	s->view->mix = on;
 	view_moved(s);
 }
 

@@ -112,6 +112,12 @@ struct err *view_insert_point(struct session *s, uint64_t pc, pybreak_condition 
  */
 bool view_judge(void *session, struct target *t, const struct pybreak_hit *hit);
 struct err *view_remove_point(struct session *s, uint64_t pc) MUST_CHECK;
+/* The client has a software breakpoint in the process itself, or has none any more. */
+void view_note_point(struct session *s, uint64_t addr, bool there);
+/* Whether one there is needed for something else, too. */
+bool view_keeps_point(const struct session *s, uint64_t addr);
+/* For target.judge: the conditions of the client's breakpoints, and what is said here of them. */
+const struct target_judge *view_target_judge(struct session *s);
 
 /*
  * Lets the virtual thread @id, once its real thread is resumed, stop when it leaves the

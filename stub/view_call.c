@@ -65,11 +65,11 @@ struct err *view_send_thread(struct session *s, pid_t tid, uint64_t pc, bool *do
 	if (view_is_virtual(tid))
 		return NULL;
 	if (!view_covers(s, pc, 1)) {
-		if (s->view && s->view->posed && s->view->posed->tid == tid)
+		if (s->view && s->view->posed && s->view->posed->loop.tid == tid)
 			s->view->posed = NULL;
 		return NULL;
 	}
-	struct err *err = view_mixed_send(s, tid, pc, done);
+	struct err *err = view_return_send(s, tid, pc, done);
 	if (err || *done)
 		return err;
 	*done = true;

@@ -42,14 +42,13 @@ static bool frame_at(const struct view_thread *t, uint64_t sp, size_t *k)
 	return true;
 }
 
-#define ROOT_CALL 2u /* bytes into the root: a debugger looks up the byte before */
-
 /* Where the caller of frame @k goes on; 0: frame @k has none. */
 static uint64_t return_address(const struct view *v, const struct view_thread *t, size_t k)
 {
 	if (k >= t->n)
 		return 0;
-	return k + 1 < t->n ? v->frames[t->first + k + 1].pc : synth_root(v->synth) + ROOT_CALL;
+	return k + 1 < t->n ? v->frames[t->first + k + 1].pc
+			    : synth_root(v->synth) + VIEW_ROOT_CALL;
 }
 
 /* ---- stacks ---- */
@@ -202,7 +201,7 @@ const struct overlay_area view_areas[] = {
 	{ VIEW_TEXTS, VIEW_TEXTS_END, "values", read_texts },
 	{ VIEW_STACKS << SYNTH_DESCRIPTOR_SHIFT, VIEW_SLOTS << SYNTH_DESCRIPTOR_SHIFT, "frames",
 	  read_descriptors },
-	{ 1ull << 47, VIEW_STACKS << SYNTH_DESCRIPTOR_SHIFT, "frames", view_mixed_read },
-	{ VIEW_SLOTS << SYNTH_DESCRIPTOR_SHIFT, 1ull << 53, "frames", view_mixed_read },
+	{ MIXED_START, VIEW_STACKS << SYNTH_DESCRIPTOR_SHIFT, "frames", view_mixed_read },
+	{ VIEW_SLOTS << SYNTH_DESCRIPTOR_SHIFT, MIXED_END, "frames", view_mixed_read },
 };
 const size_t view_nareas = sizeof(view_areas) / sizeof(view_areas[0]);

@@ -7,6 +7,7 @@
 #include "qxfer/synth/synth.h"
 #include "stub/base/arena.h"
 #include "stub/base/names.h"
+#include "stub/mixed.h"
 #include "stub/overlay.h"
 #include "stub/pybreak.h"
 #include "stub/view.h"
@@ -32,6 +33,9 @@
 #define VIEW_TEXTS_END	0x7e4100000000ull
 
 #define VIEW_PAGE 4096u
+
+/* Bytes into the root and the bridge: a debugger looks up the byte before. */
+#define VIEW_ROOT_CALL 2u
 
 /* Where the client finds the synthetic libraries. */
 #define VIEW_ROOT   "/archerfish"
@@ -61,26 +65,12 @@ struct view_memo {
 	const struct synth_function *function;
 };
 
-/*
- * A C frame of the evaluation loop, in whose caller Python's frames are shown.  Of its chain
- * of descriptors the first is at @sp; the last is the bridge if n > 1.
- */
-struct view_loop {
-	pid_t tid;
-	uint64_t sp;	 /* after it returns; the return address is the word below */
-	uint64_t ra, pc; /* that address, and what the client sees */
-	size_t first, n; /* in view.chain */
-};
-
-/* A return to it that is stopped at; kept from stop to stop. */
+/* A return to Python's frames that is stopped at; kept from stop to stop. */
 struct view_return {
-	pid_t tid;
-	uint64_t pc, ra, sp;		/* as in struct view_loop */
-	struct synth_descriptor *chain; /* NULL: unused */
-	size_t n;
+	struct mixed_loop loop;
+	struct synth_descriptor *chain; /* its own; NULL: unused */
 	bool inserted;
 };
-#define VIEW_RETURNS_MAX 16u
 
 /* What a register had. */
 struct view_write {
@@ -135,19 +125,25 @@ struct view {
 	uint64_t called; /* a synthetic function that the client believes to call; 0: none */
 
 	/* view_mixed.c: Python's frames in the stacks of real threads. */
-	bool mixed;
-	struct view_loop *loops;
-	size_t nloops, loops_cap;
-	struct synth_descriptor *chain;
-	size_t nchain, chain_cap;
-	pid_t *mixed_tids; /* the threads that were looked at */
+	bool mix;
+	struct mixed mixed;
+	uint64_t *mixed_tids; /* the threads that were looked at */
 	size_t nmixed_tids, mixed_tids_cap;
-	struct view_return returns[VIEW_RETURNS_MAX];
+	uint64_t *mixed_maps; /* and for lldb the mappings, by where they start */
+	size_t nmixed_maps, mixed_maps_cap;
+	uint64_t read_end; /* of a read of more than a line, where the client may go on; 0: none */
+
+	/* view_return.c: where C returns to one of those frames. */
+	struct view_return **returns;
+	size_t nreturns, returns_cap;
 	struct view_return *posed; /* what its thread is shown at, or NULL */
 	struct view_write *writes; /* by the packets up to number @wrote_at */
 	size_t nwrites, writes_cap;
 	uint64_t wrote_at;
 	pid_t wrote_tid;
+	uint64_t *client_points; /* its own in the process, sorted */
+	size_t nclient_points, client_points_cap;
+	struct target_judge judge;
 
 	/* What the client knows. */
 	bool listed;	   /* it has read the list of libraries */
@@ -216,15 +212,21 @@ void view_mixed_deinit(struct view *v);
 void view_mixed_patch(struct session *s, uint64_t addr, uint8_t *buf, size_t len);
 /* Descriptors of C stacks; an overlay_area's, @ctx is the session. */
 size_t view_mixed_read(void *ctx, uint64_t addr, uint8_t *buf, size_t len);
+
+/* Looks at the thread whose stack the client reads; false: there is nothing to be mixed. */
+bool view_mixed_load(struct session *s);
+
+/* view_return.c */
+void view_return_deinit(struct view *v);
 /* The thread is shown at *pc, where it is not. */
-bool view_mixed_poses(const struct session *s, pid_t tid, uint64_t *pc);
-void view_mixed_stopped(struct session *s);
+bool view_return_poses(const struct session *s, pid_t tid, uint64_t *pc);
+void view_return_stopped(struct session *s);
 /* At a Python frame that C returns to; false: it is none, or there can be no breakpoint. */
-bool view_mixed_insert(struct session *s, uint64_t pc);
-struct err *view_mixed_remove(struct session *s, uint64_t pc) MUST_CHECK;
-void view_mixed_forget_points(struct view *v);
+bool view_return_insert(struct session *s, uint64_t pc);
+struct err *view_return_remove(struct session *s, uint64_t pc) MUST_CHECK;
+void view_return_forget_points(struct view *v);
 /* A thread whose stack pointer is set already returns to the Python frame at @pc. */
-struct err *view_mixed_send(struct session *s, pid_t tid, uint64_t pc, bool *done) MUST_CHECK;
+struct err *view_return_send(struct session *s, pid_t tid, uint64_t pc, bool *done) MUST_CHECK;
 
 #define VIEW_MIXED_AREAS 2u /* the last ones, while stacks are mixed */
 extern const struct overlay_area view_areas[];

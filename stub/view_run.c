@@ -88,7 +88,7 @@ struct err *view_insert_point(struct session *s, uint64_t pc, pybreak_condition 
 		err = &err_nomem;
 	if (!err && p.code)
 		err = insert_near(s, &p, holds, arg);
-	if (view_mixed_insert(s, pc)) {
+	if (view_return_insert(s, pc)) {
 		/* Where C returns to, that is enough. */
 		bool alone = err != NULL;
 		err_drop(err);
@@ -121,7 +121,7 @@ struct err *view_remove_point(struct session *s, uint64_t pc)
 {
 	struct view *v = s->view;
 	struct view_point *p = find_point(v, pc);
-	struct err *err = view_mixed_remove(s, pc);
+	struct err *err = view_return_remove(s, pc);
 
 	if (!p || err)
 		return err;
@@ -134,7 +134,7 @@ struct err *view_remove_point(struct session *s, uint64_t pc)
 void view_forget_points(struct view *v)
 {
 	v->npoints = 0;
-	view_mixed_forget_points(v);
+	view_return_forget_points(v);
 }
 
 /* ---- steps ---- */
@@ -316,7 +316,7 @@ void view_stopped(struct session *s)
 {
 	struct view *v = s->view;
 
-	view_mixed_stopped(s);
+	view_return_stopped(s);
 	if (!view_is_on(s) || !pybreak_stopped_at(s->pybreak, &s->stop, &v->hit))
 		return;
 	/* Those of `monitor py-break' are told of as the real thread's. */

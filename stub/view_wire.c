@@ -120,7 +120,7 @@ struct err *view_reg_get(struct session *s, pid_t tid, uint16_t regnum, uint8_t 
 
 	if (!view_is_virtual(tid)) {
 		struct err *err = target_reg_get(s->target, tid, regnum, ret);
-		if (!err && regnum == s->target->arch->pc && view_mixed_poses(s, tid, &value))
+		if (!err && regnum == s->target->arch->pc && view_return_poses(s, tid, &value))
 			memcpy(ret, &value, sizeof(value));
 		return err;
 	}
@@ -161,7 +161,7 @@ static size_t areas(const struct session *s)
 {
 	if (!view_is_on(s) || !s->view->synth)
 		return 0;
-	return s->view->mixed ? view_nareas : view_nareas - VIEW_MIXED_AREAS;
+	return s->view->mix ? view_nareas : view_nareas - VIEW_MIXED_AREAS;
 }
 
 static struct overlay overlay(struct session *s)
@@ -187,7 +187,7 @@ size_t view_read_some(struct session *s, uint64_t addr, void *buf, size_t len)
 struct err *view_read(struct session *s, uint64_t addr, void *buf, size_t len)
 {
 	struct overlay o = overlay(s);
-	if (!o.n || (!s->view->mixed && !overlay_find(&o, addr, len)))
+	if (!o.n || (!s->view->mix && !overlay_find(&o, addr, len)))
 		return mem_read(&s->target->mem, addr, buf, len);
 	size_t n = view_read_some(s, addr, buf, len);
 	if (n == len)
