@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Which threads there are, and which one is meant: H, T, qfThreadInfo, qThreadExtraInfo. */
+#include <elf.h>
 #include <string.h>
 
 #include "qxfer/python.h"
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
+#include "stub/tls.h"
 #include "stub/view.h"
 
 static bool names_our_process(const struct session *s, const struct rsp_thread_id *id)
@@ -194,4 +196,33 @@ HANDLER(h_thread_extra)
 	put_python_text(s, tid, &text);
 	buf_put_hex(out, text.data, text.len);
 	return text.failed ? &err_nomem : NULL;
+}
+
+/* THREAD,OFFSET,LINK_MAP */
+HANDLER(h_tls_address)
+{
+	struct session *s = session;
+	const struct space *space;
+	struct rsp_cursor thread;
+	uint64_t offset, lm, tp = 0, addr = 0;
+	pid_t tid;
+
+	if (!cur_char(args, ':') || !cur_token(args, ',', &thread) || !cur_hex(args, &offset) ||
+	    !cur_char(args, ',') || !cur_hex(args, &lm) || !cur_end(args))
+		return err_new(ERR_PROTO, "malformed qGetTLSAddr");
+	struct err *err = parse_one_thread(s, &thread, &tid);
+	if (!err && s->target->arch->elf_machine != EM_X86_64)
+		err = err_new(ERR_STATE, "thread-local storage is known of x86-64 only");
+	if (!err)
+		err = target_space(s->target, &space);
+	if (err)
+		return err;
+	tid = view_real_thread(s, tid);
+	for (size_t i = 0; i < space->nthreads; i++)
+		if (space->threads[i].tid == tid)
+			tp = space->threads[i].tp;
+	err = tls_address(space, tp, lm, offset, &addr);
+	if (!err)
+		buf_printf(out, "%llx", (unsigned long long)addr);
+	return err;
 }

@@ -39,7 +39,7 @@ static const struct {
 	S("qSearch:memory:1000;1000;\xaa\x00\x00"), S("qSearch:memory:0;ffffffffffffffff;abc"),
 	S("qSupported:multiprocess+;swbreak+;hwbreak+;qRelocInsn+;exec-events+;vContSupported+;"
 	  "no-resumed+;xmlRegisters=i386;error-message+"),
-	S("qSupported:xmlRegisters=i386,arm,mips,arc"), S("qSymbol::"), S("qSymbol:10:666f6f"), S("qTStatus"),
+	S("qSupported:xmlRegisters=i386,arm,mips,arc"), S("qSymbol::"), S("qGetTLSAddr:p1a2b.1a2b,10,7ffff7ffe2e0"), S("qSymbol:10:666f6f"), S("qTStatus"),
 	S("qXfer:features:read:target.xml:0,fff"), S("qXfer:features:read:target.xml:ffe,1000"),
 	S("qXfer:python-frames:read::0,1000"), S("qXfer:python-frames:read:1a2b;locals;format=json:0,1000"),
 	S("qXfer:threads:read::0,1000"), S("qXfer:auxv:read::0,1000"), S("qXfer:exec-file:read:1a2b:0,1000"),
