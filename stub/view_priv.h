@@ -146,9 +146,9 @@ struct view {
 	struct target_judge judge;
 
 	/* What the client knows. */
-	bool listed;	   /* it has read the list of libraries */
-	bool asked;	   /* it has listed the threads since the last look */
-	bool deferred;	   /* it was told of a library instead of s->stop */
+	bool listed;	      /* it has read the list of libraries */
+	bool asked;	      /* it has listed the threads since the last look */
+	bool deferred;	      /* it was told of a library instead of s->stop */
 	uint64_t deferred_pc; /* of the thread of s->stop then, with has_deferred_pc */
 	bool has_deferred_pc;
 	size_t announced;  /* generations in the list it read last */
