@@ -80,6 +80,11 @@ struct space {
 	 * may be outdated when it comes.  May be NULL.
 	 */
 	bool (*thread_syscall)(void *ctx, pid_t tid, struct space_syscall *ret);
+	/*
+	 * Clears ret[i] for each page from @addr on that nothing was ever put into, of @n
+	 * that begin as 1: huge areas are reserved, of which little is used.  NULL: not known.
+	 */
+	void (*present)(void *ctx, uint64_t addr, size_t n, uint8_t *ret);
 
 	/*
 	 * 0: the inferior stands still while this space is looked at.  Otherwise it runs,

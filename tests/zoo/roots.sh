@@ -28,6 +28,8 @@ refresh=
 recipe=1
 # Added to a root that is there, without making it anew.
 lldb_recipe=1
+# The same of Node.
+node_recipe=1
 
 say() { printf 'zoo: %s\n' "$*" >&2; }
 
@@ -72,9 +74,39 @@ lldb_add() { # SUITE DIR
 	echo "recipe $lldb_recipe" >"$2/.archerfish-lldb"
 }
 
+has_node() { # SUITE
+	[ "$(cat "$roots/$1/.archerfish-node" 2>/dev/null)" = "recipe $node_recipe" ]
+}
+
+# Node as Debian builds it: V8 in a library of its own, stripped.
+node_add() { # SUITE DIR
+	"$here/enter.sh" "$2" sh -ec '
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get -q -o Acquire::Check-Valid-Until=false update
+		apt-get -q -y --no-install-recommends install nodejs
+		apt-get clean
+		rm -rf /var/lib/apt/lists/*
+	' || return 1
+	echo "recipe $node_recipe" >"$2/.archerfish-node"
+}
+
+# What a root that is there lacks; a root without it is a root all the same.
+parts_add() { # SUITE DIR LOG
+	if ! has_lldb "$1"; then
+		say "adding lldb to the $1 root (once; 60 MB to fetch)"
+		lldb_add "$1" "$2" >>"$3" 2>&1 9>&- ||
+			say "could not add lldb to the $1 root; its tests are skipped: see $3"
+	fi
+	if ! has_node "$1"; then
+		say "adding Node to the $1 root (once; 30 MB to fetch)"
+		node_add "$1" "$2" >>"$3" 2>&1 9>&- ||
+			say "could not add Node to the $1 root; its tests are skipped: see $3"
+	fi
+}
+
 missing=
 for suite; do
-	{ ready "$suite" && has_lldb "$suite" && [ -z "$refresh" ]; } || missing="$missing $suite"
+	{ ready "$suite" && has_lldb "$suite" && has_node "$suite" && [ -z "$refresh" ]; } || missing="$missing $suite"
 done
 [ -n "$missing" ] || exit 0
 
@@ -95,18 +127,14 @@ status=0
 for suite in $missing; do
 	# Another run may have made it while this one waited.
 	if ready "$suite" && [ -z "$refresh" ]; then
-		has_lldb "$suite" && continue
-		say "adding lldb to the $suite root (once; 60 MB to fetch)"
-		lldb_add "$suite" "$roots/$suite" >"$roots/.$suite.lldb.log" 2>&1 9>&- ||
-			say "could not add lldb to the $suite root: see $roots/.$suite.lldb.log"
+		parts_add "$suite" "$roots/$suite" "$roots/.$suite.parts.log"
 		continue
 	fi
 	part=$roots/.$suite.partial
 	say "making the $suite root in $roots (once; a minute or two, 600 MB)"
 	rm -rf "$part" "$part.log"
 	if root_make "$suite" "$part" >"$part.log" 2>&1 9>&-; then
-		lldb_add "$suite" "$part" >>"$part.log" 2>&1 9>&- ||
-			say "could not add lldb to the $suite root; its tests are skipped"
+		parts_add "$suite" "$part" "$part.log"
 		rm -rf "${roots:?}/$suite"
 		mv "$part" "$roots/$suite"
 		rm -f "$part.log"

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+#include "qxfer/jit/v8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define BLOB_MIN    (256u << 10)
+#define BLOB_MAX    (16u << 20)
+#define DATA_MAX    (4u << 20)
+#define GLOBALS_MAX (64u << 20) /* bytes of writable data that are searched */
+#define CHUNK	    (64u << 10)
+
+static uint64_t u64_at(const uint8_t *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static uint32_t u32_at(const uint8_t *p)
+{
+	uint32_t v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+void v8_blob_deinit(struct v8_blob *b)
+{
+	free(b->builtin);
+	free(b->names);
+	*b = (struct v8_blob){ 0 };
+}
+
+/* ---- the table of the builtins ---- */
+
+/*
+ * Entries {offset, length, ..} of builtins in ascending order (src/snapshot/embedded/embedded-data.h,
+ * EmbeddedData::LayoutDescription); how far into the data they begin and how long each is has
+ * changed with versions: the way that yields most is the right one.
+ */
+static size_t count_entries(const uint8_t *data, size_t size, size_t header, size_t stride,
+			    uint64_t code_size)
+{
+	uint64_t end = 0;
+	size_t n = 0;
+	for (size_t at = header; at + 8 <= size && n < V8_BUILTINS_MAX; at += stride, n++) {
+		uint32_t start = u32_at(data + at), len = u32_at(data + at + 4);
+		if (start < end || !len || len > code_size || start > code_size - len)
+			break;
+		end = (uint64_t)start + len;
+	}
+	return n;
+}
+
+static struct err *take_entries(const uint8_t *data, size_t size, struct v8_blob *b)
+{
+	static const uint8_t headers[] = { 16, 24, 32, 40 }, strides[] = { 8, 12, 16, 20, 24, 32 };
+	size_t header = 0, stride = 0;
+
+	b->n = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(headers) * ARRAY_SIZE(strides); i++) {
+		size_t h = headers[i / ARRAY_SIZE(strides)], w = strides[i % ARRAY_SIZE(strides)];
+		size_t n = count_entries(data, size, h, w, b->code_size);
+		if (n > b->n) {
+			b->n = n;
+			header = h;
+			stride = w;
+		}
+	}
+	if (b->n < V8_BUILTINS_MIN) {
+		b->n = 0;
+		return NULL;
+	}
+	b->builtin = calloc(b->n, sizeof(*b->builtin));
+	if (!b->builtin)
+		return &err_nomem;
+	for (size_t i = 0; i < b->n; i++) {
+		const uint8_t *entry = data + header + i * stride;
+		b->builtin[i].start = u32_at(entry);
+		b->builtin[i].len = u32_at(entry + 4);
+	}
+	return NULL;
+}
+
+static struct err *read_entries(const struct space *s, struct v8_blob *b)
+{
+	uint8_t *data = malloc(b->data_size);
+	if (!data)
+		return &err_nomem;
+	size_t got = mem_read_some(s->mem, b->data, data, b->data_size);
+	struct err *err = take_entries(data, got, b);
+	free(data);
+	return err;
+}
+
+/* ---- V8's globals ---- */
+
+struct search {
+	const struct space *s;
+	uint64_t lo, hi;
+	const struct gaps *gaps;
+	struct v8_blob *blob;
+};
+
+static bool is_blob_code(const struct search *w, uint64_t code, uint64_t size)
+{
+	for (size_t i = 0; i < w->gaps->n; i++) {
+		const struct gap *g = &w->gaps->gap[i];
+		/* The blob may begin with padding, which is no part of the gap. */
+		if (g->end - g->start >= BLOB_MIN && code <= g->start + MEM_PAGE &&
+		    code + MEM_PAGE >= g->start && size <= g->end - code + MEM_PAGE)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Isolate's current_embedded_blob_code_ and its neighbours (src/execution/isolate.cc), as the linker
+ * laid them out: the size of the data, the data, the size of the code, the code; or the other way round.
+ */
+static struct err *try_globals(const struct search *w, const uint8_t word[7 * 8])
+{
+	static const struct {
+		uint8_t code, code_size, data, data_size;
+	} orders[] = { { 3, 2, 1, 0 }, { 3, 4, 5, 6 } };
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(orders) && !err && !w->blob->n; i++) {
+		struct v8_blob b = {
+			.code = u64_at(word + orders[i].code * 8),
+			.code_size = u32_at(word + orders[i].code_size * 8),
+			.data = u64_at(word + orders[i].data * 8),
+			.data_size = u32_at(word + orders[i].data_size * 8),
+		};
+		if (b.code_size < BLOB_MIN || b.code_size > BLOB_MAX || b.data < w->lo ||
+		    b.data >= w->hi || b.data_size < 4096 || b.data_size > DATA_MAX ||
+		    !is_blob_code(w, b.code, b.code_size))
+			continue;
+		err = read_entries(w->s, &b);
+		if (!err && b.n)
+			*w->blob = b;
+	}
+	return err;
+}
+
+static struct err *search_bytes(const struct search *w, const uint8_t *bytes, size_t len)
+{
+	struct err *err = NULL;
+	for (size_t at = 0; at + 7 * 8 <= len && !err && !w->blob->n; at += 8) {
+		uint64_t code = u64_at(bytes + at + 24);
+		if (code >= w->lo && code < w->hi && code % 16 == 0)
+			err = try_globals(w, bytes + at);
+	}
+	return err;
+}
+
+/* Of every 64 KB some words are looked at twice, so that nothing lies across. */
+static struct err *search_map(const struct search *w, const struct map *m, uint64_t *budget)
+{
+	uint8_t *bytes = malloc(CHUNK);
+	struct err *err = bytes ? NULL : &err_nomem;
+
+	for (uint64_t at = m->start; at < m->end && !err && !w->blob->n && *budget >= CHUNK;
+	     at += CHUNK - 64) {
+		size_t want = m->end - at < CHUNK ? (size_t)(m->end - at) : CHUNK;
+		size_t got = mem_read_some(w->s->mem, at, bytes, want);
+		*budget -= CHUNK;
+		err = search_bytes(w, bytes, got);
+		if (want < CHUNK)
+			break;
+	}
+	free(bytes);
+	return err;
+}
+
+/* ---- names ---- */
+
+#define NAMED	  "RecordWriteSaveFP" /* the third builtin, and what the first is called */
+#define NAMED_AT  2u
+#define FIRST	  "DeoptimizationEntry_Eager"
+#define BUILTIN_NAME_MAX 160u
+#define NAMES_MAX (1u << 20)
+
+static bool is_part(const struct search *w, const struct map *m, unsigned int prot)
+{
+	return m->start >= w->lo && m->end <= w->hi && (m->prot & prot) == prot;
+}
+
+/* Where @len bytes are in a mapping; 0: nowhere. */
+static uint64_t find_bytes(const struct search *w, const struct map *m, const void *what,
+			   size_t len, uint64_t from)
+{
+	uint8_t *bytes = malloc(CHUNK * 16);
+	uint64_t found = 0;
+
+	for (uint64_t at = from > m->start ? from : m->start; bytes && at < m->end && !found;) {
+		size_t want = m->end - at < CHUNK * 16 ? (size_t)(m->end - at) : CHUNK * 16;
+		size_t got = mem_read_some(w->s->mem, at, bytes, want);
+		const uint8_t *hit = got >= len ? memmem(bytes, got, what, len) : NULL;
+		if (hit)
+			found = at + (uint64_t)(hit - bytes);
+		if (got < want || got < CHUNK * 16)
+			break;
+		at += got - len;
+	}
+	free(bytes);
+	return found;
+}
+
+static bool name_at(const struct search *w, uint64_t addr, char name[BUILTIN_NAME_MAX])
+{
+	size_t got = addr >= w->lo && addr < w->hi ? mem_read_some(w->s->mem, addr, name, BUILTIN_NAME_MAX)
+						   : 0;
+	size_t len = strnlen(name, got);
+	if (!len || len == got)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (name[i] < '!' || name[i] > '~')
+			return false;
+	return true;
+}
+
+/* Every name, from the first entry of builtin_metadata (src/builtins/builtins.cc) on. */
+static void take_names(const struct search *w, uint64_t table, size_t stride)
+{
+	struct v8_blob *b = w->blob;
+	char name[BUILTIN_NAME_MAX];
+	size_t used = 0;
+	uint64_t addr;
+
+	b->names = malloc(NAMES_MAX);
+	for (size_t i = 0; b->names && i < b->n; i++) {
+		if (mem_read_some(w->s->mem, table + i * stride, &addr, 8) != 8 ||
+		    !name_at(w, addr, name))
+			break;
+		size_t len = strlen(name) + 1;
+		if (len > NAMES_MAX - used)
+			break;
+		memcpy(b->names + used, name, len);
+		b->builtin[i].name = b->names + used;
+		used += len;
+	}
+}
+
+/* Whether @at is the pointer to the third name in a table whose entries are so far apart. */
+static bool try_table(const struct search *w, uint64_t at)
+{
+	char name[BUILTIN_NAME_MAX];
+	uint64_t addr;
+
+	for (size_t stride = 8; stride <= 40; stride += 8) {
+		uint64_t first = at - NAMED_AT * stride;
+		if (mem_read_some(w->s->mem, first, &addr, 8) == 8 && name_at(w, addr, name) &&
+		    strcmp(name, FIRST) == 0) {
+			take_names(w, first, stride);
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint64_t find_name(const struct search *w)
+{
+	static const char text[] = "\0" NAMED;
+	uint64_t at = 0;
+	for (size_t i = 0; i < w->s->maps->n && !at; i++)
+		if (is_part(w, &w->s->maps->map[i], MAP_R))
+			at = find_bytes(w, &w->s->maps->map[i], text, sizeof(text), 0);
+	return at ? at + 1 : 0;
+}
+
+static void find_names(const struct search *w)
+{
+	uint64_t text = find_name(w);
+	bool found = !text;
+
+	for (size_t i = 0; i < w->s->maps->n && !found; i++) {
+		const struct map *m = &w->s->maps->map[i];
+		/* After relocation .data.rel.ro is read-only, but never executable. */
+		if (!is_part(w, m, MAP_R) || m->prot & MAP_X)
+			continue;
+		uint64_t at = find_bytes(w, m, &text, sizeof(text), 0);
+		while (at && !found) {
+			found = try_table(w, at);
+			at = found ? 0 : find_bytes(w, m, &text, sizeof(text), at + 8);
+		}
+	}
+}
+
+struct err *v8_blob_find(const struct space *s, uint64_t lo, uint64_t hi, const struct gaps *gaps,
+			 struct v8_blob *ret)
+{
+	struct search w = { .s = s, .lo = lo, .hi = hi, .gaps = gaps, .blob = ret };
+	uint64_t budget = GLOBALS_MAX;
+	bool any = false;
+	struct err *err = NULL;
+
+	*ret = (struct v8_blob){ 0 };
+	for (size_t i = 0; i < gaps->n; i++)
+		any = any || gaps->gap[i].end - gaps->gap[i].start >= BLOB_MIN;
+	for (size_t i = 0; any && i < s->maps->n && !err && !ret->n; i++) {
+		const struct map *m = &s->maps->map[i];
+		if (m->start >= lo && m->start < hi && m->prot & MAP_W)
+			err = search_map(&w, m, &budget);
+	}
+	if (!err && ret->n)
+		find_names(&w);
+	return err;
+}
+
+/* ---- what is compiled ---- */
+
+#define TAG	     1u
+#define CODE_WORDS   14u
+#define LOW_ADDRESS  0x10000u
+#define HIGH_ADDRESS (1ull << 47)
+
+static uint32_t code_length(const uint8_t *object, uint64_t addr, uint64_t room)
+{
+	for (size_t k = 2; k + 2 < CODE_WORDS; k++) {
+		if (u64_at(object + k * 8) != addr)
+			continue;
+		uint32_t len = u32_at(object + (k + 2) * 8);
+		return len >= 4 && len <= V8_CODE_MAX && len <= room ? len : 0;
+	}
+	return 0;
+}
+
+uint32_t v8_code_at(const struct space *s, const uint8_t *code, uint64_t addr, uint64_t len,
+		    uint64_t *object)
+{
+	/* How far before the code its object's address is: V8 11, V8 13. */
+	static const uint8_t distances[] = { 8, 0x18 };
+	uint8_t bytes[CODE_WORDS * 8];
+
+	for (size_t i = 0; i < ARRAY_SIZE(distances); i++) {
+		uint64_t tagged = u64_at(code - distances[i]);
+		if ((tagged & 3) != TAG || tagged < LOW_ADDRESS || tagged >= HIGH_ADDRESS ||
+		    mem_read_some(s->mem, tagged - TAG, bytes, sizeof(bytes)) != sizeof(bytes))
+			continue;
+		uint32_t n = code_length(bytes, addr, len);
+		if (n) {
+			*object = tagged;
+			return n;
+		}
+	}
+	return 0;
+}
