@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "qxfer/jit_regions.h"
 #include "qxfer/python.h"
 
 /* A longer document is more than `info os' could show. */
@@ -39,6 +40,15 @@ static OSDATA(osdata_python_tasks)
 	return python_osdata(ctx, python_tasks_table, out);
 }
 
+static OSDATA(osdata_code_regions)
+{
+	const struct space *space;
+	if (ctx->target->pid <= 0 || !ctx->jit)
+		return err_new(ERR_STATE, "no process");
+	struct err *err = target_space(ctx->target, &space);
+	return err ? err : jit_regions_table(ctx->jit, space, out);
+}
+
 /* clang-format off */
 static const struct osdata_type {
 	const char *name, *description, *title;
@@ -46,6 +56,7 @@ static const struct osdata_type {
 	OSDATA((*build));
 } types[] = {
 	{ "cpus",           "Listing of all cpus/cores on the system",    "CPUs",                  false, osdata_cpus },
+	{ "code-regions",   "The code that no unwind table covers",       "Code regions",          false, osdata_code_regions },
 	{ "files",          "Listing of all file descriptors",            "File descriptors",      false, osdata_files },
 	{ "modules",        "Listing of all loaded kernel modules",       "Kernel modules",        false, osdata_modules },
 	{ "msg",            "Listing of all message queues",              "Message queues",        false, osdata_msg },

@@ -229,7 +229,10 @@ static const struct monitor *command_at(size_t i)
 	if (i < monitor_npython)
 		return &monitor_python[i];
 	i -= monitor_npython;
-	return i < monitor_nbreaks ? &monitor_breaks[i] : NULL;
+	if (i < monitor_nbreaks)
+		return &monitor_breaks[i];
+	i -= monitor_nbreaks;
+	return i < monitor_nunwind ? &monitor_unwind[i] : NULL;
 }
 
 /* The command whose name the line begins with; *args is what follows it. */

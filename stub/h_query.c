@@ -23,6 +23,7 @@ HANDLER(h_noack)
 static struct qxfer_ctx qxfer_ctx(struct session *s)
 {
 	return (struct qxfer_ctx){
+		.jit = s->jit,
 		.target = s->target,
 		.python = s->python,
 		.tid = view_real_thread(s, s->g_tid),

@@ -30,5 +30,7 @@ extern const struct monitor monitor_python[];
 extern const size_t monitor_npython;
 extern const struct monitor monitor_breaks[];
 extern const size_t monitor_nbreaks;
+extern const struct monitor monitor_unwind[];
+extern const size_t monitor_nunwind;
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "qxfer/python.h"
 #include "stub/target/look.h"
+#include "stub/unwind_store.h"
 
 static struct err *put_document(const struct stacks_options *o, struct python *py,
 				const struct space *space, struct buf *out)
@@ -44,8 +45,21 @@ static struct err *put_stacks(struct target *t, struct python *py, const struct 
 void stacks_found_deinit(struct stacks_found *f)
 {
 	python_destroy(f->python);
+	jit_destroy(f->jit);
 	buf_deinit(&f->auxv);
 	*f = (struct stacks_found){ 0 };
+}
+
+static struct err *create(struct stacks_found *f)
+{
+	struct err *err = python_create(&f->python);
+	if (!err)
+		err = jit_create(&f->jit);
+	if (err)
+		return err;
+	jit_set_store(f->jit, &unwind_store);
+	python_set_jit(f->python, f->jit);
+	return NULL;
 }
 
 static struct err *find(struct target *t, struct stacks_found *f)
@@ -55,7 +69,7 @@ static struct err *find(struct target *t, struct stacks_found *f)
 	if (!err)
 		err = target_space(t, &space);
 	if (!err)
-		err = python_create(&f->python);
+		err = create(f);
 	if (!err)
 		err = python_find(f->python, space);
 	return err;
@@ -91,7 +105,7 @@ static struct err *check_found(struct target *t, struct stacks_found *f)
 	if (f->python && same)
 		return NULL;
 	stacks_found_deinit(f);
-	return python_create(&f->python);
+	return create(f);
 }
 
 /* ---- during it ---- */

@@ -24,6 +24,7 @@ struct stacks_options {
 /* What was found before the process was stopped. */
 struct stacks_found {
 	struct python *python;
+	struct jit *jit;
 	struct buf auxv; /* of the program that it was running then */
 };
 

@@ -24,8 +24,8 @@ struct build {
 /* Between functions: those that were not recognised. */
 static void fill_up(struct build *b, uint32_t to)
 {
-	struct jit_rule rule = b->framed ? jit_rule_frame(JIT_BY_DEFAULT)
-					 : jit_rule_entry(JIT_BY_DEFAULT);
+	struct jit_rule rule =
+		b->framed ? jit_rule_frame(JIT_BY_DEFAULT) : jit_rule_entry(JIT_BY_DEFAULT);
 	if (b->done < to)
 		jit_table_add(&b->a->table, b->done, &rule);
 	b->done = to;
@@ -122,8 +122,7 @@ static bool is_trampoline(const uint8_t *p, size_t left)
 	size_t skip = endbr(p, left);
 	p += skip;
 	left -= skip;
-	return starts_with(p, left, old, sizeof(old)) ||
-	       starts_with(p, left, frame, sizeof(frame));
+	return starts_with(p, left, old, sizeof(old)) || starts_with(p, left, frame, sizeof(frame));
 }
 
 /*

@@ -132,7 +132,7 @@ static bool is_same(const struct flow_state *a, const struct flow_state *b)
 {
 	return a->cfa == b->cfa && a->sp_known == b->sp_known && a->sp == b->sp &&
 	       a->base == b->base && a->ra_kind == b->ra_kind && a->ra_reg == b->ra_reg &&
-	       memcmp(a->at, b->at, sizeof(a->at)) == 0;
+	       a->copy_at == b->copy_at && memcmp(a->at, b->at, sizeof(a->at)) == 0;
 }
 
 /* The call before @to does not return: what comes after it belongs to something else. */
@@ -184,6 +184,10 @@ static void arrive(struct flow *f, uint32_t to, const struct flow_state *now)
 		return;
 	}
 	bool changed = forget_saved(was, now);
+	if (was->copy_at && was->copy_at != now->copy_at) {
+		was->copy_at = 0;
+		changed = true;
+	}
 	if (was->cfa == FLOW_FP && was->sp_known && (!now->sp_known || was->sp != now->sp)) {
 		was->sp_known = false;
 		changed = true;
@@ -260,8 +264,8 @@ static bool is_stub(const struct flow_code *c, uint32_t at)
 
 static void guess(struct flow *f, uint32_t at, bool framed)
 {
-	struct flow_state s = framed && !is_stub(f->code, at) ? flow_frame_state()
-							      : flow_entry_state();
+	struct flow_state s =
+		framed && !is_stub(f->code, at) ? flow_frame_state() : flow_entry_state();
 	s.guess = true;
 	enter(f, at, &s);
 	drain(f);

@@ -30,18 +30,22 @@ enum flow_cfa {
 /* Before an instruction. */
 struct flow_state {
 	bool seen;
-	bool guess;	    /* nothing was seen to lead here */
-	uint8_t cfa;	    /* enum flow_cfa */
-	uint8_t cfa_reg;    /* FLOW_ALIAS */
-	bool sp_known;	    /* CFA = rsp + sp, whatever else it is */
-	bool alias_known;   /* CFA = alias_reg + alias_off */
+	bool guess;	  /* nothing was seen to lead here */
+	uint8_t cfa;	  /* enum flow_cfa */
+	uint8_t cfa_reg;  /* FLOW_ALIAS */
+	bool sp_known;	  /* CFA = rsp + sp, whatever else it is */
+	bool alias_known; /* CFA = alias_reg + alias_off */
 	uint8_t alias_reg;
-	uint8_t ra_kind;    /* enum jit_ra */
+	uint8_t ra_kind; /* enum jit_ra */
 	uint8_t ra_reg;
-	uint8_t modified;   /* bit I: jit_saved[I] does not hold the caller's value any more */
+	uint8_t modified; /* bit I: jit_saved[I] does not hold the caller's value any more */
 	int32_t sp, base, alias_off, ra_disp;
-	int32_t fixed;	    /* what sp was when the frame was complete; 0: not known */
+	int32_t fixed; /* what sp was when the frame was complete; 0: not known */
 	int32_t at[JIT_SAVED];
+	/* A second copy of the return address, which will be the one: in copy_reg; at CFA - copy_at. */
+	bool copied;
+	uint8_t copy_reg;
+	int32_t copy_at; /* 0: nowhere */
 };
 
 struct flow_state flow_entry_state(void);

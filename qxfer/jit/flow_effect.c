@@ -47,6 +47,8 @@ static void anchor(struct flow_state *s)
 	s->sp_known = true;
 	s->sp = WORD;
 	s->ra_kind = JIT_RA_AT_CFA;
+	s->copied = false;
+	s->copy_at = 0;
 }
 
 static bool holds_ra(const struct flow_state *s, unsigned int reg)
@@ -66,6 +68,8 @@ static void clobber(struct flow_state *s, unsigned int reg)
 
 	if (s->alias_known && s->alias_reg == reg)
 		s->alias_known = false;
+	if (s->copied && s->copy_reg == reg)
+		s->copied = false;
 	if (holds_ra(s, reg) || (s->cfa == FLOW_ALIAS && s->cfa_reg == reg))
 		anchor(s);
 	if (saved < JIT_SAVED)
@@ -135,6 +139,49 @@ static void drop_frame(struct flow_state *s)
 	memset(s->at, 0, sizeof(s->at));
 }
 
+/* ---- the return address moves within the stack ---- */
+
+/*
+ * A tail call with more or fewer arguments than the frame was called with: the return address is
+ * copied (mov 0xa0(%rsp),%r10; mov %r10,0x78(%rsp), or push (%rsp)), and then the place where it
+ * was is written to.  From there on the copy is what counts.
+ */
+static bool is_slot(const struct flow_state *s, const struct insn *in, int32_t *depth)
+{
+	if (s->cfa != FLOW_SP || !s->sp_known || ra_is_moved(s) || in->base != JIT_RSP ||
+	    !in->plain)
+		return false;
+	*depth = (int32_t)((uint32_t)s->sp - (uint32_t)in->disp);
+	return true;
+}
+
+static void load_slot(struct flow_state *s, const struct insn *in)
+{
+	int32_t depth;
+	if (!is_slot(s, in, &depth) || depth != WORD)
+		return;
+	s->copied = true;
+	s->copy_reg = in->dst;
+}
+
+static void store_slot(struct flow_state *s, const struct insn *in)
+{
+	int32_t depth;
+	if (!is_slot(s, in, &depth))
+		return;
+	if (depth == WORD && s->copy_at) {
+		int32_t by = s->copy_at - WORD;
+		s->sp -= by;
+		for (unsigned int i = 0; i < JIT_SAVED; i++)
+			s->at[i] += s->at[i] ? by : 0;
+		s->copy_at = 0;
+	} else if (s->copied && in->src == s->copy_reg && depth != WORD) {
+		s->copy_at = depth;
+	} else if (depth == s->copy_at) {
+		s->copy_at = 0;
+	}
+}
+
 /* ---- push and pop ---- */
 
 static void push_saved(struct flow_state *s, unsigned int reg)
@@ -164,7 +211,11 @@ static void effect_push(struct flow_state *s, const struct insn *in)
 	}
 	if (!s->sp_known)
 		return;
+	int32_t depth;
+	bool copy = in->from_memory && is_slot(s, in, &depth) && depth == WORD;
 	s->sp += WORD;
+	if (copy)
+		s->copy_at = s->sp;
 	push_saved(s, in->src);
 }
 
@@ -233,7 +284,7 @@ static void effect_pop(struct flow_state *s, const struct insn *in)
 	clobber(s, in->dst);
 	if (restored) {
 		s->at[i] = 0;
-		s->modified &= (uint8_t)~(1u << i);
+		s->modified &= (uint8_t) ~(1u << i);
 	}
 }
 
@@ -315,12 +366,14 @@ static void effect_mov(struct flow_state *s, const struct insn *in)
 	} else if (in->src == JIT_RSP && in->dst != JIT_NO_REG) {
 		mov_from_sp(s, in->dst);
 	} else if (in->dst != JIT_NO_REG) {
-		/* Of a second copy of the return address nothing is kept. */
-		if (!holds_ra(s, in->dst) || in->src != in->dst)
-			clobber(s, in->dst);
+		clobber(s, in->dst);
+		if (in->from_memory)
+			load_slot(s, in);
 	} else if (in->to_memory && in->base == JIT_RSP && in->plain && !in->disp &&
 		   holds_ra(s, in->src)) {
 		anchor(s); /* mov %r10,(%rsp) */
+	} else if (in->to_memory) {
+		store_slot(s, in);
 	}
 }
 

@@ -153,7 +153,8 @@ static struct err *copy_frame(const struct space *s, const struct table *t, stru
 	if (!got) { /* that page was before the image's first */
 		memset(c->eh, 0, lo - c->eh_at);
 		got = lo - c->eh_at +
-		      mem_read_some(s->mem, lo, c->eh + (lo - c->eh_at), c->eh_len - (lo - c->eh_at));
+		      mem_read_some(s->mem, lo, c->eh + (lo - c->eh_at),
+				    c->eh_len - (lo - c->eh_at));
 	}
 	c->eh_len = got;
 	return NULL;

@@ -14,10 +14,10 @@
 #include "qxfer/jit/insn.h"
 #include "stub/base/space.h"
 
-#define GAPS_MAX	65536u	     /* of one image */
-#define GAPS_FDES_MAX	(1u << 21)
-#define GAPS_TABLE_MAX	(128u << 20) /* bytes of .eh_frame */
-#define GAPS_CODE_MAX	(64u << 20)  /* bytes in gaps that are looked at */
+#define GAPS_MAX       65536u /* of one image */
+#define GAPS_FDES_MAX  (1u << 21)
+#define GAPS_TABLE_MAX (128u << 20) /* bytes of .eh_frame */
+#define GAPS_CODE_MAX  (64u << 20)  /* bytes in gaps that are looked at */
 
 struct gap {
 	uint64_t start, end; /* run-time addresses */

@@ -67,8 +67,8 @@ static uint16_t written(const ZydisDecodedInstruction *in, const ZydisDecodedOpe
 
 static void take_memory(const ZydisDecodedOperand *op, struct insn *ret)
 {
-	ret->plain = op->mem.index == ZYDIS_REGISTER_NONE &&
-		     op->mem.segment != ZYDIS_REGISTER_FS && op->mem.segment != ZYDIS_REGISTER_GS;
+	ret->plain = op->mem.index == ZYDIS_REGISTER_NONE && op->mem.segment != ZYDIS_REGISTER_FS &&
+		     op->mem.segment != ZYDIS_REGISTER_GS;
 	ret->base = reg_number(op->mem.base);
 	ret->disp = (int32_t)op->mem.disp.value;
 }

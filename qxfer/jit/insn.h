@@ -38,7 +38,7 @@ struct insn {
 	bool plain;	  /* the memory operand has no index */
 	bool to_memory, from_memory;
 	bool has_target;
-	bool nop; /* does nothing, and is there to do so */
+	bool nop;	 /* does nothing, and is there to do so */
 	uint16_t writes; /* bit N: register N is changed */
 	int32_t disp;	 /* of the memory operand */
 	int32_t imm;

@@ -100,8 +100,8 @@ static bool is_area_map(const struct map *m)
 {
 	/* "[anon:v8]", "/memfd:.. (deleted)": what a runtime maps to compile into. */
 	bool anonymous = !m->inode && (!m->path[0] || strncmp(m->path, "[anon", 5) == 0);
-	bool memory_file = strncmp(m->path, "/memfd:", 7) == 0 ||
-			   strncmp(m->path, "//anon", 6) == 0;
+	bool memory_file =
+		strncmp(m->path, "/memfd:", 7) == 0 || strncmp(m->path, "//anon", 6) == 0;
 	return m->prot & MAP_X && m->prot & MAP_R && (anonymous || memory_file);
 }
 
@@ -242,8 +242,7 @@ static struct err *get_area(struct jit *j, const struct space *s, const struct m
 
 /* ---- one place ---- */
 
-static bool fill_place(const struct jit_table *t, uint64_t base, uint64_t pc,
-		       struct jit_place *ret)
+static bool fill_place(const struct jit_table *t, uint64_t base, uint64_t pc, struct jit_place *ret)
 {
 	uint32_t offset = (uint32_t)(pc - base);
 	const struct jit_rule *rule = jit_table_find(t, offset);

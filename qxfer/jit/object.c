@@ -84,10 +84,9 @@ static void add_builtins(struct build *b, uint32_t start, size_t len)
 
 static void add_gap(struct build *b, uint32_t start, size_t len)
 {
-	struct flow_code code = { .bytes = b->bytes,
-				  .len = (uint32_t)len,
-				  .base = start,
-				  .several = true };
+	struct flow_code code = {
+		.bytes = b->bytes, .len = (uint32_t)len, .base = start, .several = true
+	};
 	add_code(b, &code, NULL);
 }
 

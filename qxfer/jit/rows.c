@@ -21,10 +21,9 @@ struct jit_rule jit_rule_entry(enum jit_source source)
 
 struct jit_rule jit_rule_frame(enum jit_source source)
 {
-	return (struct jit_rule){ .cfa_reg = JIT_RBP,
-				  .cfa_off = 16,
-				  .at = { -16 },
-				  .source = (uint8_t)source };
+	return (struct jit_rule){
+		.cfa_reg = JIT_RBP, .cfa_off = 16, .at = { -16 }, .source = (uint8_t)source
+	};
 }
 
 void jit_table_deinit(struct jit_table *t)

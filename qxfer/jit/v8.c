@@ -108,9 +108,9 @@ static bool is_blob_code(const struct search *w, uint64_t code, uint64_t size)
 {
 	for (size_t i = 0; i < w->gaps->n; i++) {
 		const struct gap *g = &w->gaps->gap[i];
-		/* The blob may begin with padding, which is no part of the gap. */
-		if (g->end - g->start >= BLOB_MIN && code <= g->start + MEM_PAGE &&
-		    code + MEM_PAGE >= g->start && size <= g->end - code + MEM_PAGE)
+		/* The blob may begin and end with padding, which is no part of the gap. */
+		if (g->end - g->start >= BLOB_MIN && code < g->end && code + MEM_PAGE >= g->start &&
+		    size <= g->end - code + MEM_PAGE)
 			return true;
 	}
 	return false;
@@ -177,11 +177,11 @@ static struct err *search_map(const struct search *w, const struct map *m, uint6
 
 /* ---- names ---- */
 
-#define NAMED	  "RecordWriteSaveFP" /* the third builtin, and what the first is called */
-#define NAMED_AT  2u
-#define FIRST	  "DeoptimizationEntry_Eager"
+#define NAMED		 "RecordWriteSaveFP" /* the third builtin, and what the first is called */
+#define NAMED_AT	 2u
+#define FIRST		 "DeoptimizationEntry_Eager"
 #define BUILTIN_NAME_MAX 160u
-#define NAMES_MAX (1u << 20)
+#define NAMES_MAX	 (1u << 20)
 
 static bool is_part(const struct search *w, const struct map *m, unsigned int prot)
 {
@@ -211,8 +211,9 @@ static uint64_t find_bytes(const struct search *w, const struct map *m, const vo
 
 static bool name_at(const struct search *w, uint64_t addr, char name[BUILTIN_NAME_MAX])
 {
-	size_t got = addr >= w->lo && addr < w->hi ? mem_read_some(w->s->mem, addr, name, BUILTIN_NAME_MAX)
-						   : 0;
+	size_t got = addr >= w->lo && addr < w->hi
+			     ? mem_read_some(w->s->mem, addr, name, BUILTIN_NAME_MAX)
+			     : 0;
 	size_t len = strnlen(name, got);
 	if (!len || len == got)
 		return false;

@@ -90,6 +90,8 @@ static struct err *get_mixer(struct python *py, struct py_mixer **ret)
 		else
 			py->mixer = mx;
 	}
+	if (!err)
+		native_set_jit(py->mixer->native, py->jit);
 	*ret = py->mixer;
 	return err;
 }

@@ -116,8 +116,12 @@ struct py_walk {
  */
 struct python;
 
+struct jit; /* qxfer/jit/jit.h */
+
 struct err *python_create(struct python **ret) MUST_CHECK;
 void python_destroy(struct python *py);
+/* How native frames go on in code that has no unwind tables; borrowed, NULL: not at all. */
+void python_set_jit(struct python *py, struct jit *jit);
 
 /*
  * Finds where the runtime is, which is most of a first walk's work and needs nobody to

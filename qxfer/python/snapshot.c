@@ -37,6 +37,11 @@ struct err *python_create(struct python **ret)
 	return err;
 }
 
+void python_set_jit(struct python *py, struct jit *jit)
+{
+	py->jit = jit;
+}
+
 void python_destroy(struct python *py)
 {
 	if (!py)

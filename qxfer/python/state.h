@@ -47,6 +47,7 @@ struct python {
 
 	struct py_names names;
 	struct py_mixer *mixer; /* made when native frames are first asked for, or NULL */
+	struct jit *jit;	/* for them; borrowed, or NULL */
 
 	struct py_snapshot snap;
 	/* The walk that snap holds, to be given again within the same stop. */

@@ -323,6 +323,10 @@ static struct err *find_register(const struct cfi_rule *rule, struct cfi_source 
 		return is_known(regs, rule->reg)
 			       ? NULL
 			       : err_new(ERR_BAD_DATA, "register %u is not known", rule->reg);
+	case CFI_AT_REG:
+		if (!is_known(regs, rule->reg))
+			return err_new(ERR_BAD_DATA, "register %u is not known", rule->reg);
+		return mem_ptr(s->mem, regs->value[rule->reg] + (uint64_t)rule->offset, ret);
 	case CFI_IS_EXPR:
 		return cfi_eval(s, rule->expr, rule->expr_len, regs, &cfa, ret);
 	default:

@@ -62,6 +62,7 @@ enum cfi_kind {
 	CFI_AT,	       /* in memory at CFA + offset */
 	CFI_IS,	       /* CFA + offset */
 	CFI_COPY,      /* register reg + offset */
+	CFI_AT_REG,    /* in memory at register reg + offset; no table says so */
 	CFI_AT_EXPR,   /* in memory where the expression says */
 	CFI_IS_EXPR,   /* what the expression says */
 };

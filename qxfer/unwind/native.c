@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "qxfer/jit/jit.h"
 #include "qxfer/unwind/code.h"
 #include "qxfer/unwind/modules.h"
 
@@ -13,6 +14,7 @@
 
 struct native {
 	struct modules modules;
+	struct jit *jit;      /* borrowed, or NULL */
 	struct cfi_row *rows; /* direct mapped by pc; pc 0 is an empty one */
 	struct native_frame *frames;
 	size_t n, cap;
@@ -52,6 +54,11 @@ void native_destroy(struct native *nt)
 	free(nt->rows);
 	free(nt->frames);
 	free(nt);
+}
+
+void native_set_jit(struct native *nt, struct jit *jit)
+{
+	nt->jit = jit;
 }
 
 /* ---- rows ---- */
@@ -102,14 +109,14 @@ static struct err *append(struct walk *w, struct native_frame **ret)
 }
 
 /* Of a return address what is before it counts: a call may be a function's last instruction. */
-static uint64_t place(const struct native_frame *f)
+static uint64_t place_of(const struct native_frame *f)
 {
 	return f->exact ? f->pc : f->pc - 1;
 }
 
 static struct err *name_frame(struct walk *w, struct native_frame *f, struct module *module)
 {
-	uint64_t at = place(f), offset;
+	uint64_t at = place_of(f), offset;
 	f->module = module->path;
 	f->module_offset = f->pc - module->bias;
 	struct err *err = modules_symbol(&w->nt->modules, module, w->s, at, &f->symbol, &offset);
@@ -169,6 +176,49 @@ static bool cannot_run(const struct walk *w, const struct native_frame *f,
 	return f->exact && !module && (!map || !(map->prot & MAP_X));
 }
 
+static struct cfi_rule ra_rule(const struct jit_rule *r)
+{
+	if (r->ra_kind == JIT_RA_AT_CFA)
+		return (struct cfi_rule){ .kind = CFI_AT, .offset = -8 };
+	return (struct cfi_rule){ .kind = r->ra_kind == JIT_RA_IN_REG ? CFI_COPY : CFI_AT_REG,
+				  .reg = r->ra_reg,
+				  .offset = r->ra_disp };
+}
+
+static struct cfi_row jit_row(uint64_t pc, const struct jit_place *place)
+{
+	const struct jit_rule *r = &place->rule;
+	struct cfi_row row = {
+		.pc = pc,
+		.start = place->start,
+		.end = place->end,
+		.ra = SPACE_REG_PC,
+		.cfa = { .kind = CFI_COPY, .reg = r->cfa_reg, .offset = r->cfa_off },
+	};
+	row.reg[SPACE_REG_PC] = ra_rule(r);
+	for (unsigned int i = 0; i < JIT_SAVED; i++)
+		if (r->at[i])
+			row.reg[jit_saved[i]] =
+				(struct cfi_rule){ .kind = CFI_AT, .offset = r->at[i] };
+	return row;
+}
+
+/* Code of no table, by the rules that were made from it: *done. */
+static struct err *unwind_by_jit(struct walk *w, struct native_frame *f, bool *done)
+{
+	struct jit_place place;
+	*done = w->nt->jit && jit_find(w->nt->jit, w->s, place_of(f), &place);
+	if (!*done)
+		return NULL;
+	if (place.name) {
+		f->symbol = place.name;
+		f->offset = f->pc - place.start;
+	}
+	/* It may be other code by the next stop: not remembered. */
+	const struct cfi_row row = jit_row(place_of(f), &place);
+	return unwind_by_row(w, f, &row);
+}
+
 static struct err *unwind(struct walk *w, struct native_frame *f, const struct module *module)
 {
 	struct err *err = NULL;
@@ -177,12 +227,14 @@ static struct err *unwind(struct walk *w, struct native_frame *f, const struct m
 
 	if (cannot_run(w, f, module) && code_was_called(w->s->mem, f, &called))
 		return unwind_by_row(w, f, &called);
-	const struct cfi_row *row = find_row(w, module, place(f), &err);
+	const struct cfi_row *row = find_row(w, module, place_of(f), &err);
 	if (row)
 		return unwind_by_row(w, f, row);
 	if (err->code != ERR_NOT_FOUND)
 		return err;
 	struct err *also = unwind_by_code(w, f, module, &done);
+	if (!done)
+		also = unwind_by_jit(w, f, &done);
 	if (!done)
 		return err;
 	err_drop(err);
@@ -205,7 +257,7 @@ static struct err *step(struct walk *w, bool *more)
 	struct err *err = append(w, &f);
 	earn(w);
 	if (!err)
-		err = modules_find(&w->nt->modules, w->s, place(f), &module);
+		err = modules_find(&w->nt->modules, w->s, place_of(f), &module);
 	if (!err && module)
 		err = name_frame(w, f, module);
 	if (!err)

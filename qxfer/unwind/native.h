@@ -3,8 +3,9 @@
  * The native stack of a thread: what its C frames are, from the registers and by
  * the tables that compilers leave for exceptions (.eh_frame).
  *
- * Nothing is guessed: where no table says how to go on the stack ends, and the
- * text says at which address.
+ * Where there is no table, that of qxfer/jit/jit.h serves, which is made from the code.
+ * Nothing is guessed: where none says how to go on the stack ends, and the text says at
+ * which address.
  */
 #ifndef QXFER_UNWIND_NATIVE_H
 #define QXFER_UNWIND_NATIVE_H
@@ -37,7 +38,7 @@ struct native_frame {
 	bool signal;	    /* the kernel's way back from a signal handler */
 	const char *module; /* path of the file, NULL: the code is not of a file */
 	uint64_t module_offset; /* pc as an address in that file */
-	const char *symbol;	/* the function's name, or NULL */
+	const char *symbol;	/* the function's name, or NULL; lent until the next stop */
 	uint64_t offset;	/* pc minus the function's start; with a symbol only */
 };
 
@@ -47,11 +48,15 @@ struct native_stack {
 	const char *cut; /* why it ends before the thread's outermost frame, or NULL */
 };
 
+struct jit;
+
 /* What is kept between stops: images, their names, and how to unwind where we were. */
 struct native;
 
 struct err *native_create(struct native **ret) MUST_CHECK;
 void native_destroy(struct native *nt);
+/* For code that no table describes; borrowed, NULL: the stack ends there. */
+void native_set_jit(struct native *nt, struct jit *jit);
 
 /*
  * The stack of thread @tid, which must be stopped.  Only ERR_NOMEM: a stack that

@@ -44,6 +44,7 @@ static const struct target_ops live_ops = {
 	.exec_file = proc_exec_file,
 	.maps = proc_maps,
 	.open_map = proc_open_map,
+	.present = proc_present,
 	.root_fd = proc_root_fd,
 };
 

@@ -123,6 +123,7 @@ struct err *proc_open(struct live *l) MUST_CHECK;
 void proc_close(struct live *l);
 struct err *proc_maps(struct target *t, struct maps *ret) MUST_CHECK;
 int proc_open_map(struct target *t, const struct map *m);
+void proc_present(struct target *t, uint64_t addr, size_t n, uint8_t *ret);
 int proc_root_fd(struct target *t);
 struct err *proc_auxv(struct target *t, struct buf *out) MUST_CHECK;
 struct err *proc_exec_file(struct target *t, struct buf *out) MUST_CHECK;

@@ -141,6 +141,29 @@ int proc_open_map(struct target *t, const struct map *m)
 	return -1;
 }
 
+#define PAGEMAP_ENTRIES 512u
+#define PAGEMAP_USED	62u /* from this bit on: present, or swapped (Linux, admin-guide/mm/pagemap) */
+
+void proc_present(struct target *t, uint64_t addr, size_t n, uint8_t *ret)
+{
+	uint64_t entry[PAGEMAP_ENTRIES];
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", proc_living(to_live(t)));
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	for (size_t at = 0; fd >= 0 && at < n;) {
+		size_t want = n - at < PAGEMAP_ENTRIES ? n - at : PAGEMAP_ENTRIES;
+		ssize_t got = pread(fd, entry, want * sizeof(entry[0]),
+				    (off_t)((addr / MEM_PAGE + at) * sizeof(entry[0])));
+		if (got < (ssize_t)sizeof(entry[0]))
+			break;
+		for (size_t i = 0; i < (size_t)got / sizeof(entry[0]); i++)
+			ret[at + i] = entry[i] >> PAGEMAP_USED != 0;
+		at += (size_t)got / sizeof(entry[0]);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 int proc_root_fd(struct target *t)
 {
 	return to_live(t)->root_fd;

@@ -57,7 +57,7 @@ Test(osdata, every_type_that_is_listed_is_a_document)
 		const char *doc = osdata(name);
 		cr_assert_not_null(strstr(doc, "<osdata type="), "%s", name);
 	}
-	cr_assert_eq(n, 14);
+	cr_assert_eq(n, 15);
 }
 
 Test(osdata, this_process_is_listed_by_its_name)

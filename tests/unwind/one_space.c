@@ -29,8 +29,8 @@ static void present(void *ctx, uint64_t addr, size_t n, uint8_t *ret)
 	uint64_t entry[512];
 	for (size_t at = 0; at < n;) {
 		size_t want = n - at < 512 ? n - at : 512;
-		ssize_t got = pread(p->pagemap, entry, want * 8,
-				    (off_t)((addr / MEM_PAGE + at) * 8));
+		ssize_t got =
+			pread(p->pagemap, entry, want * 8, (off_t)((addr / MEM_PAGE + at) * 8));
 		if (got < 8)
 			return;
 		for (size_t i = 0; i < (size_t)got / 8; i++)

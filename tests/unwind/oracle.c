@@ -121,8 +121,8 @@ static void look_again(struct oracle *o)
 	err_drop(err);
 	clock_gettime(CLOCK_MONOTONIC, &b);
 	if (o->looks++)
-		o->look_ms += (double)(b.tv_sec - a.tv_sec) * 1e3 +
-			      (double)(b.tv_nsec - a.tv_nsec) / 1e6;
+		o->look_ms +=
+			(double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
 	o->since = 0;
 }
 
@@ -285,8 +285,7 @@ int main(int argc, char **argv)
 	long wanted = strtol(argv[optind + 1], NULL, 10);
 	run(o, wanted);
 	print(o, misses);
-	bool good = o->asked >= wanted &&
-		    100.0 * (double)o->right[0] / (double)o->asked >= minimum;
+	bool good = o->asked >= wanted && 100.0 * (double)o->right[0] / (double)o->asked >= minimum;
 	one_space_close(&o->p);
 	jit_destroy(o->jit);
 	free(o->miss);
