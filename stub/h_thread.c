@@ -119,8 +119,9 @@ static struct err *list_threads(struct session *s, struct buf *out)
 	if (err)
 		return err;
 	s->threads_sent += page.sent;
+	/* Of an empty list lldb makes a process 1 with a thread 1. */
 	if (!page.sent)
-		buf_puts(out, "l");
+		buf_puts(out, s->peer.lldb && s->target->pid <= 0 ? "OK" : "l");
 	return NULL;
 }
 

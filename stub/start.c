@@ -61,6 +61,9 @@ void start_reset(struct start *st)
 		free(st->io[i]);
 		st->io[i] = NULL;
 	}
+	free(st->failure);
+	free(st->match);
+	st->failure = st->match = NULL;
 	st->no_shell = st->options->no_startup_shell;
 	st->keep_aslr = st->options->keep_aslr;
 }

@@ -25,6 +25,9 @@ struct start {
 	char *cwd;   /* owned; NULL: ours */
 	char *io[3]; /* owned: what its descriptors 0 to 2 are opened from; NULL: ours */
 	bool no_shell, keep_aslr;
+	char *failure;	       /* owned: why the last A failed, for qLaunchSuccess; or NULL */
+	char *match;	       /* owned: the name that qfProcessInfo asked for; NULL: any */
+	unsigned int next_pid; /* where qsProcessInfo goes on */
 };
 
 void start_init(struct start *st, const struct options *o);
