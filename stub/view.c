@@ -61,6 +61,7 @@ void view_destroy(struct view *v)
 	free(v->threads);
 	free(v->frames);
 	free(v->points);
+	free(v->locals);
 	free(v);
 }
 

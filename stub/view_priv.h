@@ -10,6 +10,7 @@
 #include "stub/mixed.h"
 #include "stub/overlay.h"
 #include "stub/pybreak.h"
+#include "stub/pylocal.h"
 #include "stub/view.h"
 
 /* Bounds on what is shown of one stop; Python's own are higher. */
@@ -86,6 +87,14 @@ struct view_point {
 	int32_t line; /* of the instruction that it stops at; 0: not known */
 };
 
+/* Where a variable is that a condition asked for. */
+struct view_local {
+	uint32_t function; /* its number */
+	uint32_t variable;
+	uint32_t slot; /* VIEW_NO_SLOT: it is not so simple */
+};
+#define VIEW_NO_SLOT UINT32_MAX
+
 struct view {
 	bool on;
 	uint64_t stop;	 /* counts what the client takes for stops */
@@ -114,6 +123,9 @@ struct view {
 
 	struct view_point *points;
 	size_t npoints, points_cap;
+	struct pylocals known; /* for what conditions ask for */
+	struct view_local *locals;
+	size_t nlocals, locals_cap;
 	struct pybreak_hit hit;
 	bool stepping;	   /* the client stepped a virtual thread */
 	size_t step_depth; /* and that had so many frames then */

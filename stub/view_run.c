@@ -133,7 +133,8 @@ struct err *view_remove_point(struct session *s, uint64_t pc)
 
 void view_forget_points(struct view *v)
 {
-	v->npoints = 0;
+	v->npoints = v->nlocals = 0;
+	v->known = (struct pylocals){ 0 };
 	view_return_forget_points(v);
 }
 

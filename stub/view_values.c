@@ -47,6 +47,7 @@ static void fill(struct filler *w, size_t i, const char *text)
 {
 	struct synth_slot *slot = &w->frame->slot[w->frame->function->code.nvariables - 1 - i];
 	slot->text = view_put_text(w->texts, text, &slot->len);
+	synth_slot_parse(text, slot);
 }
 
 static void fill_variable(void *arg, const struct py_local *local)

@@ -24,6 +24,10 @@ enum abbrev {
 	A_UNIT_DIR,
 	A_CHAR,
 	A_POINTER,
+	A_STRUCT,
+	A_MEMBER,
+	A_ENUM,
+	A_ENUMERATOR,
 	A_FUNCTION,	  /* with variables */
 	A_FUNCTION_BARE,  /* without */
 	A_FUNCTION_NAMED, /* with variables and a qualified name */
@@ -41,7 +45,7 @@ enum abbrev {
 #define UNIT \
 	DW_AT_producer, DW_FORM_strp, DW_AT_language, DW_FORM_data1, DW_AT_name, DW_FORM_strp, \
 	DW_AT_low_pc, DW_FORM_addr, DW_AT_ranges, DW_FORM_sec_offset, \
-	DW_AT_stmt_list, DW_FORM_sec_offset
+	DW_AT_stmt_list, DW_FORM_sec_offset, DW_AT_macro_info, DW_FORM_sec_offset
 
 /*
  * Functions are not external: what a C library has by that name comes first.
@@ -63,6 +67,15 @@ static const uint8_t abbrevs[] = {
 		DW_AT_encoding, DW_FORM_data1, END,
 	A_POINTER, DW_TAG_pointer_type, 0,
 		DW_AT_byte_size, DW_FORM_data1, DW_AT_type, DW_FORM_ref4, END,
+	A_STRUCT, DW_TAG_structure_type, 1,
+		DW_AT_name, DW_FORM_strp, DW_AT_byte_size, DW_FORM_data1, END,
+	A_MEMBER, DW_TAG_member, 0,
+		DW_AT_name, DW_FORM_strp, DW_AT_type, DW_FORM_ref4,
+		DW_AT_data_member_location, DW_FORM_data1, END,
+	A_ENUM, DW_TAG_enumeration_type, 1,
+		DW_AT_name, DW_FORM_strp, DW_AT_byte_size, DW_FORM_data1, END,
+	A_ENUMERATOR, DW_TAG_enumerator, 0,
+		DW_AT_name, DW_FORM_strp, DW_AT_const_value, DW_FORM_sdata, END,
 	A_FUNCTION, DW_TAG_subprogram, 1, FUNCTION, END,
 	A_FUNCTION_BARE, DW_TAG_subprogram, 0, FUNCTION, END,
 	A_FUNCTION_NAMED, DW_TAG_subprogram, 1, FUNCTION, DW_AT_linkage_name, DW_FORM_strp, END,
@@ -120,6 +133,7 @@ void dwarf_deinit(struct dwarf *d)
 	buf_deinit(&d->aranges);
 	buf_deinit(&d->str);
 	buf_deinit(&d->frame);
+	buf_deinit(&d->macinfo);
 	free(d->str_slot);
 	*d = (struct dwarf){ 0 };
 }
@@ -180,10 +194,10 @@ static void put_strp(struct dwarf *d, const char *text)
 /* One unit: the functions of a file. */
 struct unit {
 	const struct plan *plan;
-	size_t first, end;     /* which of the plan's functions */
-	uint32_t line, ranges; /* where in those sections */
-	size_t start;	       /* in .debug_info */
-	uint32_t pointer;      /* the type's entry */
+	size_t first, end;	       /* which of the plan's functions */
+	uint32_t line, ranges, macros; /* where in those sections */
+	size_t start;		       /* in .debug_info */
+	uint32_t pointer;	       /* the type's entry */
 };
 
 static uint64_t address_of(const struct unit *u, const struct synth_function *f)
@@ -235,13 +249,65 @@ static void put_function(struct dwarf *d, const struct unit *u, const struct fun
 	put_u8(&d->info, 0);
 }
 
+/* Entries of types are told by their place in the unit. */
+static uint32_t put_base(struct dwarf *d, const struct unit *u, const char *name, uint8_t size,
+			 uint8_t encoding)
+{
+	uint32_t at = (uint32_t)(d->info.len - u->start);
+	put_uleb(&d->info, A_CHAR);
+	put_strp(d, name);
+	put_u8(&d->info, size);
+	put_u8(&d->info, encoding);
+	return at;
+}
+
+static uint32_t open_sized(struct dwarf *d, const struct unit *u, enum abbrev a, const char *name,
+			   uint8_t size)
+{
+	uint32_t at = (uint32_t)(d->info.len - u->start);
+	put_uleb(&d->info, a);
+	put_strp(d, name);
+	put_u8(&d->info, size);
+	return at;
+}
+
+static void put_enumerator(struct dwarf *d, const char *name, int64_t value)
+{
+	put_uleb(&d->info, A_ENUMERATOR);
+	put_strp(d, name);
+	put_sleb(&d->info, value);
+}
+
+static void put_member(struct dwarf *d, const char *name, uint32_t type, size_t offset)
+{
+	put_uleb(&d->info, A_MEMBER);
+	put_strp(d, name);
+	put_u32(&d->info, type);
+	put_u8(&d->info, (unsigned int)offset);
+}
+
+/* struct synth_slot, for the macros. */
+static void put_slot_type(struct dwarf *d, const struct unit *u)
+{
+	uint32_t number = put_base(d, u, "long", 8, DW_ATE_signed);
+	uint32_t truth = open_sized(d, u, A_ENUM, VALUE_BOOL, 8);
+	put_enumerator(d, "False", 0);
+	put_enumerator(d, "True", 1);
+	put_u8(&d->info, 0);
+	uint32_t none = open_sized(d, u, A_ENUM, VALUE_NONE, 8);
+	put_enumerator(d, "None", SYNTH_NONE_NUMBER);
+	put_u8(&d->info, 0);
+	(void)open_sized(d, u, A_STRUCT, VALUE_TYPE, SYNTH_SLOT);
+	put_member(d, VALUE_INT, number, offsetof(struct synth_slot, number));
+	put_member(d, VALUE_BOOL, truth, offsetof(struct synth_slot, number));
+	put_member(d, VALUE_NONE, none, offsetof(struct synth_slot, number));
+	put_member(d, VALUE_KIND, number, offsetof(struct synth_slot, kind));
+	put_u8(&d->info, 0);
+}
+
 static void put_types(struct dwarf *d, struct unit *u)
 {
-	uint32_t character = (uint32_t)(d->info.len - u->start);
-	put_uleb(&d->info, A_CHAR);
-	put_strp(d, "char");
-	put_u8(&d->info, 1);
-	put_u8(&d->info, DW_ATE_signed_char);
+	uint32_t character = put_base(d, u, "char", 1, DW_ATE_signed_char);
 	u->pointer = (uint32_t)(d->info.len - u->start);
 	put_uleb(&d->info, A_POINTER);
 	put_u8(&d->info, 8);
@@ -264,6 +330,7 @@ static void open_unit(struct dwarf *d, struct unit *u, const char *name, const c
 	put_u64(&d->info, 0);
 	put_u32(&d->info, u->ranges);
 	put_u32(&d->info, u->line);
+	put_u32(&d->info, u->macros);
 	if (directory)
 		put_strp(d, directory);
 }
@@ -319,8 +386,12 @@ static void put_unit(struct dwarf *d, struct unit *u)
 	}
 	dwarf_close_lines(&d->line, lines);
 	close_ranges(d, ranges);
+	u->macros = (uint32_t)d->macinfo.len;
+	if (!dwarf_put_macros(&d->macinfo, u->plan->options, f + u->first, u->end - u->first))
+		d->macinfo.failed = true;
 	open_unit(d, u, path, u->plan->directory);
 	put_types(d, u);
+	put_slot_type(d, u);
 	for (size_t i = u->first; i < u->end; i++)
 		put_function(d, u, f[i]);
 	close_unit(d, u);
@@ -351,10 +422,13 @@ static void put_decoy(struct dwarf *d, struct unit *u)
 /* What no file has: no lines, so that none is shown. */
 static void put_specials(struct dwarf *d, const struct plan *plan)
 {
-	struct unit u = { .plan = plan, .line = (uint32_t)d->line.len };
+	struct unit u = { .plan = plan,
+			  .line = (uint32_t)d->line.len,
+			  .macros = (uint32_t)d->macinfo.len };
 	size_t lines = dwarf_open_lines(&d->line, "[python]"), ranges = open_ranges(d, &u);
 
 	dwarf_close_lines(&d->line, lines);
+	put_u8(&d->macinfo, 0); /* it has no macros */
 	put_range(d, ROOT_OFFSET, SPECIALS_END - ROOT_OFFSET);
 	close_ranges(d, ranges);
 	open_unit(d, &u, "[python]", NULL);
@@ -415,5 +489,5 @@ bool dwarf_write(struct dwarf *d, const struct plan *plan)
 	}
 	put_frames(d, plan);
 	return !d->info.failed && !d->abbrev.failed && !d->line.failed && !d->ranges.failed &&
-	       !d->aranges.failed && !d->str.failed && !d->frame.failed;
+	       !d->aranges.failed && !d->str.failed && !d->frame.failed && !d->macinfo.failed;
 }

@@ -15,11 +15,13 @@ enum {
 	DW_AT_const_value = 0x1c,
 	DW_AT_producer = 0x25,
 	DW_AT_prototyped = 0x27,
+	DW_AT_data_member_location = 0x38,
 	DW_AT_decl_file = 0x3a,
 	DW_AT_decl_line = 0x3b,
 	DW_AT_encoding = 0x3e,
 	DW_AT_external = 0x3f,
 	DW_AT_frame_base = 0x40,
+	DW_AT_macro_info = 0x43,
 	DW_AT_type = 0x49,
 	DW_AT_ranges = 0x55,
 	DW_AT_main_subprogram = 0x6a,
@@ -27,6 +29,7 @@ enum {
 };
 
 enum {
+	DW_ATE_signed = 0x5,
 	DW_ATE_signed_char = 0x6,
 };
 
@@ -43,6 +46,7 @@ enum {
 	DW_FORM_addr = 0x01,
 	DW_FORM_data4 = 0x06,
 	DW_FORM_data1 = 0x0b,
+	DW_FORM_sdata = 0x0d,
 	DW_FORM_strp = 0x0e,
 	DW_FORM_udata = 0x0f,
 	DW_FORM_ref4 = 0x13,
@@ -68,6 +72,12 @@ enum {
 };
 
 enum {
+	DW_MACINFO_define = 0x01,
+	DW_MACINFO_start_file = 0x03,
+	DW_MACINFO_end_file = 0x04,
+};
+
+enum {
 	DW_OP_deref = 0x06,
 	DW_OP_swap = 0x16,
 	DW_OP_plus_uconst = 0x23,
@@ -78,10 +88,14 @@ enum {
 };
 
 enum {
+	DW_TAG_enumeration_type = 0x04,
 	DW_TAG_formal_parameter = 0x05,
+	DW_TAG_member = 0x0d,
 	DW_TAG_pointer_type = 0x0f,
 	DW_TAG_compile_unit = 0x11,
+	DW_TAG_structure_type = 0x13,
 	DW_TAG_base_type = 0x24,
+	DW_TAG_enumerator = 0x28,
 	DW_TAG_subprogram = 0x2e,
 	DW_TAG_variable = 0x34,
 };

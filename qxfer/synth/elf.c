@@ -26,6 +26,7 @@ enum section {
 	S_ARANGES,
 	S_STR,
 	S_FRAME,
+	S_MACINFO,
 	S_SYMTAB,
 	S_STRTAB,
 	S_SHSTRTAB,
@@ -53,6 +54,7 @@ static const struct section_kind {
 	[S_ARANGES]  = { ".debug_aranges", SHT_PROGBITS, 0, 0, 0, 16, 0 },
 	[S_STR]      = { ".debug_str", SHT_PROGBITS, 0, 0, SHF_MERGE | SHF_STRINGS, 1, 1 },
 	[S_FRAME]    = { ".debug_frame", SHT_PROGBITS, 0, 0, 0, 8, 0 },
+	[S_MACINFO]  = { ".debug_macinfo", SHT_PROGBITS, 0, 0, 0, 1, 0 },
 	[S_SYMTAB]   = { ".symtab", SHT_SYMTAB, S_STRTAB, 1, 0, 8, sizeof(Elf64_Sym) },
 	[S_STRTAB]   = { ".strtab", SHT_STRTAB, 0, 0, 0, 1, 0 },
 	[S_SHSTRTAB] = { ".shstrtab", SHT_STRTAB, 0, 0, 0, 1, 0 },
@@ -276,6 +278,7 @@ bool elf_write(struct buf *out, const struct plan *plan, struct synth_generation
 	put_section(&w, S_ARANGES, &d.aranges);
 	put_section(&w, S_STR, &d.str);
 	put_section(&w, S_FRAME, &d.frame);
+	put_section(&w, S_MACINFO, &d.macinfo);
 	dwarf_deinit(&d);
 	put_symbols(&w);
 	put_section_headers(&w);

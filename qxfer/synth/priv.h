@@ -101,6 +101,7 @@ struct plan {
 	bool first;   /* with the special functions */
 	bool no_main; /* see synth_options */
 	bool jit;     /* and that of the JIT interface */
+	const struct synth_options *options;
 	uint64_t base;
 	size_t text_end; /* offset in the image */
 	const char *name;
@@ -109,7 +110,7 @@ struct plan {
 
 /* The DWARF of an image; each becomes the section of its name. */
 struct dwarf {
-	struct buf info, abbrev, line, ranges, aranges, str, frame;
+	struct buf info, abbrev, line, ranges, aranges, str, frame, macinfo;
 	uint32_t *str_slot; /* offsets into str, plus one; open addressing */
 	size_t str_slots, nstr;
 };
@@ -122,6 +123,16 @@ void dwarf_put_lines(struct buf *out, const struct synth_function *f, uint64_t a
 /* The header of a line program for @path up to its first opcode; to be closed. */
 size_t dwarf_open_lines(struct buf *out, const char *path);
 void dwarf_close_lines(struct buf *out, size_t start);
+
+/* What the slots' type and its parts are called; Python's own names are others. */
+#define VALUE_TYPE "__archerfish_value"
+#define VALUE_KIND "__archerfish_kind"
+#define VALUE_INT  "__archerfish_int"
+#define VALUE_BOOL "__archerfish_bool"
+#define VALUE_NONE "__archerfish_none"
+/* The macros of @n functions of one file; false: no memory. */
+bool dwarf_put_macros(struct buf *out, const struct synth_options *options,
+		      struct function *const *f, size_t n);
 
 /* Appends a whole image to @out; false: no memory. */
 bool elf_write(struct buf *out, const struct plan *plan, struct synth_generation *ret);

@@ -454,6 +454,7 @@ static bool write_generation(const struct synth *s, struct generation *g)
 		.n = g->end - g->first,
 		.first = s->generations.n == 0,
 		.no_main = s->options.no_main,
+		.options = &s->options,
 		.jit = s->generations.n == 0 && s->options.jit,
 		.directory = s->directory,
 		.base = synth_base_of(s, s->generations.n),

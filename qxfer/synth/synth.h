@@ -154,13 +154,29 @@ struct synth_descriptor {
 	uint64_t locals; /* slot i is at locals - SYNTH_SLOT * (i + 1) */
 };
 
-/* What a variable's slot holds; the debugger's type of it is char *. */
+/*
+ * What a variable's slot holds; the debugger's type of it is char *.  In gdb's expressions its
+ * name stands for more: a macro of its file (qxfer/synth/macros.c) makes it the number where
+ * there is one, so that "i == 500" and "done == True" mean what they say.  gdb compiles that
+ * for the stub to evaluate.
+ */
 #define SYNTH_SLOT 32
+enum synth_value {
+	SYNTH_TEXT,   /* whatever is no other one */
+	SYNTH_NUMBER, /* an int of 64 bits */
+	SYNTH_TRUTH,  /* False is 0, True is 1 */
+	SYNTH_NONE,   /* SYNTH_NONE_NUMBER */
+};
+#define SYNTH_NONE_NUMBER (-0x7fffb1919191ffffll) /* of None in an expression: unlikely */
 struct synth_slot {
 	uint64_t text; /* address of its repr, which a NUL ends */
 	uint64_t len;
-	uint64_t reserved[2];
+	int64_t number; /* 0 of a text */
+	uint64_t kind;	/* enum synth_value */
 };
+
+/* The number and kind of what is shown as @repr: "-12", "True", "None". */
+void synth_slot_parse(const char *repr, struct synth_slot *ret);
 
 /* ---- */
 

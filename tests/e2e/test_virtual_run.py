@@ -99,9 +99,9 @@ def _(t, gdb):
         t.has(g.command("bt"), r'^#1 +work \(i="30"\) at .*\n#2 +main \(times="60"\)')
         t.has(g.command("next"), r"^\d+\s+b = a \* 2|^\d+\tin |lines.py")
         t.has(g.command("finish"), r"Run till exit.*leaf \(n=\"30\"\)[\s\S]*work \(i=\"30\"\)")
-        t.has(g.command("p $_streq(i, \"30\")"), r"= 1$")
+        t.has(g.command("p i == 30 && i + 1 > 30"), r"= 1$")
         g.command("delete")
-        t.has(g.command("tbreak leaf if $_streq(n, \"40\")"), r"Temporary breakpoint 2")
+        t.has(g.command("tbreak leaf if n == 40"), r"Temporary breakpoint 2")
         t.has(g.command("continue"), r'Temporary breakpoint 2, leaf \(n="40"\)')
         t.has(g.command("up"), r'work \(i="40"\)')
         t.has(g.command("detach"), r"detached")
@@ -130,13 +130,15 @@ def _(t, gdb):
         g.command("delete")
         g.command("break lines.py:%d if $pyline != %d" % (call, call))
         g.command("break lines.py:%d if $pydepth > 100 || $pycode == 0" % call)
-        g.command("break lines.py:%d if i[0] == '4'" % call)
+        g.command("break lines.py:%d if i == 4" % call)
         g.command('dprintf leaf,"line %d of <%s>\\n",$pyline,(char *) $pyfile')
         text = g.command("continue")
         prints = re.findall(r"^line (\d+) of <(\S+)>$", text, re.M)
         t.equal(prints, [(str(first), SCRIPT)] * 3, text)
         t.has(text, r"hit Breakpoint 4\b.*main \(times=\"60\"\)")
-        t.has(g.command("p i"), r'"4"$')
+        t.has(g.command("p i"), r"= 4$")
+        t.has(g.command("info locals"), r'^i = "4"$')
+        t.has(g.command("info breakpoints"), r"only if i == 4 \(target evals\)")
         g.command("delete")
         # At a place of its own, false every time.
         g.command("break work if $pyline == %d" % call)
@@ -145,4 +147,38 @@ def _(t, gdb):
         t.has(g.command("continue"), r'leaf \(n="4"\) at')
         g.command("delete")
         t.has(g.command("detach"), r"detached")
+    t.equal(program.wait(), 0, "its exit status")
+
+
+@case("variables are numbers, truths, None or texts in gdb's expressions and conditions",
+      gdb=zoo.gdbs, timeout=240)
+def _(t, gdb):
+    line = t.line("kinds.py", "kinds")
+    program = t.program(t.python(), "kinds.py", until="^ready$", stdin=-1)
+    conditions = ("i == -3", "i > 4 && i < 6", "flag == True && i > 6", "what == None",
+                  "big != big2 && i == 9", "cell == 11", "cell == 12 && extra == 24")
+    with t.gdb_session(gdb, t.serve(ON, pid=program.pid)) as g:
+        g.command("set print address off")
+        g.command("set breakpoint condition-evaluation target")
+        g.command("set dprintf-style agent")
+        for condition in conditions:
+            t.has(g.command("break kinds.py:%d if %s" % (line, condition)), r"^Breakpoint \d+")
+        g.command('dprintf kinds.py:%d,"%%ld\\n",i' % t.line("kinds.py", "twice"))
+        g.begin("continue")
+        g.until("Continuing", start=g.mark)
+        program.send("\n")
+        seen, prints = [], []
+        text = g.end()
+        while "exited" not in text:
+            t.lacks(text, "Error in")
+            prints += re.findall(r"^(-?\d+)$", text, re.M)
+            t.has(g.command("info locals"), r'^what = "(None|\'text\')"$')
+            seen.append((t.has(text, r"Breakpoint (\d+)")[1], int(g.command("output i"))))
+            table = g.command("info breakpoints")
+            text = g.command("continue")
+        prints += re.findall(r"^(-?\d+)$", text, re.M)
+        t.equal(prints, [str(n) for n in range(-5, 15)], "what the stub prints")
+        t.equal(seen, [("1", -3), ("4", 0), ("2", 5), ("3", 8), ("5", 9), ("6", 11), ("7", 12)],
+                "which breakpoint stops at which i")
+        t.equal(len(re.findall(r"stop only if .*\(target evals\)", table)), len(conditions), table)
     t.equal(program.wait(), 0, "its exit status")

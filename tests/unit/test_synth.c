@@ -695,3 +695,32 @@ Test(synth, what_is_too_much_is_refused_and_the_rest_stays)
 	cr_assert_not_null(commit(s));
 	synth_destroy(s);
 }
+
+Test(synth, a_slot_is_a_number_where_its_text_is_one)
+{
+	static const struct {
+		const char *repr;
+		uint64_t kind;
+		int64_t number;
+	} cases[] = {
+		{ "0", SYNTH_NUMBER, 0 },
+		{ "-12", SYNTH_NUMBER, -12 },
+		{ "9223372036854775806", SYNTH_NUMBER, INT64_MAX - 1 },
+		{ "9223372036854775808", SYNTH_TEXT, 0 },
+		{ "-9999999999999999999", SYNTH_TEXT, 0 },
+		{ "12345678901234567890123", SYNTH_TEXT, 0 },
+		{ "True", SYNTH_TRUTH, 1 },
+		{ "False", SYNTH_TRUTH, 0 },
+		{ "None", SYNTH_NONE, SYNTH_NONE_NUMBER },
+		{ "'12'", SYNTH_TEXT, 0 },
+		{ "-", SYNTH_TEXT, 0 },
+		{ "", SYNTH_TEXT, 0 },
+		{ "1.5", SYNTH_TEXT, 0 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct synth_slot slot = { .number = 7, .kind = 7 };
+		synth_slot_parse(cases[i].repr, &slot);
+		cr_expect(slot.kind == cases[i].kind && slot.number == cases[i].number, "%s",
+			  cases[i].repr);
+	}
+}
