@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "stub/agent/agent.h"
+#include "stub/breakif.h"
 #include "stub/pyregs.h"
 #include "stub/session.h"
 
@@ -176,7 +177,7 @@ void conditions_clear(struct conditions *all)
 
 const struct target_judge *conditions_judge(const struct conditions *all)
 {
-	return all && all->n ? &all->judge : NULL;
+	return all && (all->n || breakif_any(all->session)) ? &all->judge : NULL;
 }
 
 /* ---- what expressions act on ---- */
@@ -285,6 +286,9 @@ static bool is_told(void *ctx, const struct target_hit *hit)
 	struct conditions *all = ctx;
 
 	all->hit = hit;
+	/* First, so that commands are not run for what is not told. */
+	if (breakif_any(all->session) && !breakif_tells(all->session, hit))
+		return false;
 	return conditions_tell(all, hit->type, hit->addr, &agent_ops, all);
 }
 

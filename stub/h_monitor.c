@@ -232,7 +232,10 @@ static const struct monitor *command_at(size_t i)
 	if (i < monitor_nbreaks)
 		return &monitor_breaks[i];
 	i -= monitor_nbreaks;
-	return i < monitor_nunwind ? &monitor_unwind[i] : NULL;
+	if (i < monitor_nunwind)
+		return &monitor_unwind[i];
+	i -= monitor_nunwind;
+	return i < monitor_nact ? &monitor_act[i] : NULL;
 }
 
 /* The command whose name the line begins with; *args is what follows it. */

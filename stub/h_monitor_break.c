@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `monitor py-break' and what belongs to it. */
+#include "stub/breakif.h"
 #include "stub/breaks.h"
 #include "stub/monitor.h"
 
@@ -9,6 +10,9 @@ const struct monitor monitor_breaks[] = {
 	  "Stop where Python code gets to a line, or into a function", true, breaks_add },
 	{ "py-tbreak", "FILE:LINE|FUNCTION [if CONDITION]",
 	  "The same once", true, breaks_add_temporary },
+	{ "py-break-if", "[N|ADDRESS|FUNCTION|all] [TEXT|off] [--file F] [--func F] [--line N]",
+	  "Have a native breakpoint stop only if that is in the Python stack of its thread",
+	  true, breakif_command },
 	{ "py-delete", "[N]",
 	  "Delete a Python breakpoint, or all of them", true, breaks_delete },
 	{ "py-next", "",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Breakpoints and watchpoints: Z and z (GDB manual, "Packets"). */
+#include "stub/breakif.h"
 #include "stub/conditions.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
@@ -57,7 +58,9 @@ static struct err *insert(struct session *s, enum point_type type, uint64_t addr
 	err = s->target->point->insert(s->target, type, addr, (uint32_t)kind);
 	if (err)
 		err_drop(conditions_set(s->conditions, type, addr, NULL));
-	else if (type == POINT_SW)
+	else if (type == POINT_SW || type == POINT_HW)
+		breakif_note(s, addr);
+	if (!err && type == POINT_SW)
 		view_note_point(s, addr, true);
 	s->target->judge = view_target_judge(s);
 	return err;

@@ -32,5 +32,7 @@ extern const struct monitor monitor_breaks[];
 extern const size_t monitor_nbreaks;
 extern const struct monitor monitor_unwind[];
 extern const size_t monitor_nunwind;
+extern const struct monitor monitor_act[];
+extern const size_t monitor_nact;
 
 #endif

@@ -158,3 +158,57 @@ def _(t):
     run.signal(signal.SIGKILL)
     program.until("^end")
     t.equal(program.wait(), 0, "its exit status")
+
+
+@case("monitor py-exec runs code in a process that gdb has stopped", gdb=lambda: zoo.gdbs()[:1])
+def _(t, gdb):
+    program = sleeper(t)
+    t.asleep(program.pid)
+    nothing = os.path.join(t.dir, "nothing.py")
+    with open(nothing, "w") as f:
+        f.write("x = 1\n")
+    out = t.gdb(gdb, t.serve("--attach", pid=program.pid), "monitor py-exec -c print(6*7)",
+                "monitor py-exec -c 1/0", "monitor py-exec " + nothing, "monitor py-bt",
+                "monitor py-exec --timeout=1 -c while True: pass", "monitor py-exec",
+                "monitor py-exec " + nothing + ".no", "info threads", "detach")
+    t.equal(out["monitor py-exec -c print(6*7)"].strip(), "42", "what it printed")
+    t.has(out["monitor py-exec -c 1/0"], "ZeroDivisionError")
+    t.has(out["monitor py-exec " + nothing], r"^ok, after \d+ ms")
+    t.has(out["monitor py-bt"], "sleeper.py")
+    t.has(out["monitor py-exec --timeout=1 -c while True: pass"], "archerfish.Cancelled")
+    t.has(out["monitor py-exec"], "py-exec FILE, or py-exec -c CODE")
+    t.has(out["monitor py-exec " + nothing + ".no"], "No such file or directory")
+    t.untouched(program.pid)
+    t.asleep(program.pid)
+
+
+@case("monitor py-exec is refused where nothing may be touched", gdb=lambda: zoo.gdbs()[:1])
+def _(t, gdb):
+    program = sleeper(t)
+    for option, text in (("--read-only", "the stub is read-only"),
+                         ("--nonblocking", "only looked at"), ("--python=off", "switched off")):
+        out = t.gdb(gdb, t.serve(option, "--attach", pid=program.pid),
+                    "monitor py-exec -c print(1)", "detach")
+        t.has(out["monitor py-exec -c print(1)"], text)
+    t.untouched(program.pid)
+
+
+@case("a native breakpoint stops only if a text is in the Python stack", gdb=lambda: zoo.gdbs()[:1])
+def _(t, gdb):
+    program = t.program(t.python(), "importing.py", until="^ready")
+    rule = 'monitor py-break-if 1 "import colorsys"'
+    out = t.gdb(gdb, t.serve("--attach", pid=program.pid), "break *PyImport_ImportModuleLevelObject", rule,
+                "continue", "monitor py-bt", "monitor py-break-if", "monitor py-break-if 1 off",
+                "monitor py-break-if 1 --func special --line %d" % t.line("importing.py", "import"),
+                "continue", "monitor py-break-if  ", "monitor py-break-if 1 --func", "monitor py-break-if nowhere x",
+                'monitor py-break-if 1 "x', "monitor py-break-if 1", "delete", "detach")
+    t.has(out[rule], 'Native breakpoint 1 stops only if "import colorsys" is in the Python stack')
+    t.has(out["continue"], r"(Breakpoint 1, |Thread .* hit Breakpoint 1)")
+    t.has(out["monitor py-bt"], "import colorsys")
+    t.has(out["monitor py-break-if"], r"stopped 1, passed \d+")
+    t.has(out["monitor py-break-if  "], r"stopped 1, passed 500")
+    t.has(out["monitor py-break-if 1 --func"], "takes a value")
+    t.has(out["monitor py-break-if nowhere x"], "no function nowhere")
+    t.has(out['monitor py-break-if 1 "x'], "text without an end")
+    t.has(out["monitor py-break-if 1"], "wants a text")
+    t.untouched(program.pid)

@@ -4,22 +4,24 @@
 Prints "ready"; ends once `enough` is set in it, by whoever runs code in it, then with "ok N" and the
 number of times that `visit()` was called, or with what was wrong."""
 import gc
+import itertools
 import sys
 import threading
 
 sys.setswitchinterval(0.0005)
 gc.set_threshold(50, 3, 3)
-visits, wrong, alive, dead = [], [], [0], [0]
+# Counted by one instruction: a script runs between any two.
+visits, wrong, alive, dead = [], [], itertools.count(), itertools.count()
 enough = False
 
 
 class Node:
     def __init__(self, n):
         self.n, self.me, self.text = n, self, "%08d" % n * 5
-        alive[0] += 1
+        next(alive)
 
     def __del__(self):
-        dead[0] += 1
+        next(dead)
         if self.text != "%08d" % self.n * 5:
             wrong.append("text of %d" % self.n)
 
@@ -62,8 +64,9 @@ while not enough:
 for thread in threads:
     thread.join()
 gc.collect()
-if alive[0] != dead[0]:
-    wrong.append("%d objects made, %d finalized" % (alive[0], dead[0]))
+made, gone = next(alive), next(dead)
+if made != gone:
+    wrong.append("%d objects made, %d finalized" % (made, gone))
 if visits != list(range(len(visits))) or sys.exc_info() != (None, None, None):
     wrong.append("visits %r" % visits[-5:])
 print("wrong: %s" % wrong[:5] if wrong else "ok %d" % len(visits), flush=True)

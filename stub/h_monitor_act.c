@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `monitor py-exec': code run in a process that a client has stopped.  All threads go on for
+ * as long as it takes, with the client's breakpoints passed over; then all stop again.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "qxfer/python/python.h"
+#include "stub/act_file.h"
+#include "stub/act_run.h"
+#include "stub/conditions.h"
+#include "stub/monitor.h"
+#include "stub/session.h"
+#include "stub/view.h"
+
+#define LIMIT_S	    10u
+#define LIMIT_MAX_S 3600u
+#define STOP_MS	    10000u
+#define NAME_MAX_   1024u
+
+struct monitor_act {
+	struct session *s;
+	const struct target_judge *judge; /* the client's */
+	bool ended;			  /* the process has */
+};
+
+/* ---- going on and stopping ---- */
+
+static bool tell_nothing(void *ctx, const struct target_hit *hit)
+{
+	(void)ctx;
+	(void)hit;
+	return false;
+}
+
+static struct err *go_on(struct session *s, pid_t tid, int signo)
+{
+	const struct resume_action actions[] = {
+		{ .tid = tid, .kind = RESUME_CONT, .signo = signo },
+		{ .tid = -1, .kind = RESUME_CONT },
+	};
+	return s->target->run->resume(s->target, signo ? actions : actions + 1, signo ? 2 : 1);
+}
+
+static struct err *release(void *arg)
+{
+	struct monitor_act *m = arg;
+	static const struct target_judge nothing = { tell_nothing, NULL };
+
+	m->s->target->judge = &nothing;
+	return go_on(m->s, 0, 0);
+}
+
+static void nap(unsigned int ms)
+{
+	struct timespec ts = { ms / 1000, ms % 1000 * 1000000l };
+	if (!ms)
+		ts.tv_nsec = 200000;
+	(void)nanosleep(&ts, NULL);
+}
+
+/* *stopped: all have, for whatever it was. */
+static struct err *look(struct monitor_act *m, bool *stopped, struct stop_event *ev)
+{
+	struct err *err = m->s->target->run->next_event(m->s->target, ev, stopped);
+	if (!err && *stopped && (ev->kind == STOP_EXITED || ev->kind == STOP_KILLED)) {
+		m->s->stop = *ev;
+		m->ended = true;
+	}
+	return err;
+}
+
+/* A signal of the program's own is the program's; other stops were for nobody. */
+static bool pause_for(void *arg, unsigned int ms)
+{
+	struct monitor_act *m = arg;
+	struct stop_event ev;
+	bool stopped;
+
+	nap(ms);
+	struct err *err = m->ended ? NULL : look(m, &stopped, &ev);
+	if (!err && !m->ended && stopped)
+		err = go_on(m->s, ev.tid, ev.kind == STOP_SIGNAL ? ev.signo : 0);
+	bool failed = err != NULL;
+	err_drop(err);
+	return failed || m->ended;
+}
+
+static struct err *regain(void *arg, struct target **ret)
+{
+	struct monitor_act *m = arg;
+	struct target *t = m->s->target;
+	struct stop_event ev;
+	bool stopped = false;
+
+	struct err *err = m->ended ? NULL : t->run->interrupt(t);
+	for (unsigned int ms = 0; !err && !stopped && !m->ended && ms < STOP_MS; ms++) {
+		err = look(m, &stopped, &ev);
+		/* The one that came of interrupt() is not; another is given back at the next resume. */
+		if (!err && stopped && !m->ended && ev.kind == STOP_SIGNAL && ev.signo != SIGINT)
+			(void)kill(t->pid, ev.signo);
+		if (!err && !stopped)
+			nap(1);
+	}
+	if (!err && m->ended)
+		err = err_new(ERR_STATE, "the process ended");
+	else if (!err && !stopped)
+		err = err_new(ERR_STATE, "the process does not stop");
+	if (!err)
+		*ret = t;
+	t->judge = m->judge;
+	return err;
+}
+
+/* ---- what the client has seen ---- */
+
+struct places {
+	struct session *s;
+	struct place {
+		pid_t tid;
+		uint64_t pc;
+	} * place;
+	size_t n, cap;
+	bool failed;
+};
+
+static bool note_place(pid_t tid, void *arg)
+{
+	struct places *p = arg;
+	struct target *t = p->s->target;
+	uint64_t pc = 0;
+
+	if (p->n == p->cap) {
+		size_t cap = p->cap ? p->cap * 2 : 64;
+		struct place *more = reallocarray(p->place, cap, sizeof(*more));
+		p->failed = !more;
+		if (!more)
+			return false;
+		p->place = more;
+		p->cap = cap;
+	}
+	err_drop(target_reg_uint(t, tid, t->arch->pc, &pc)); /* stuck in the kernel */
+	p->place[p->n++] = (struct place){ tid, pc };
+	return true;
+}
+
+static bool same_places(const struct places *a, const struct places *b)
+{
+	return a->n == b->n && !a->failed && !b->failed &&
+	       (!a->n || memcmp(a->place, b->place, a->n * sizeof(*a->place)) == 0);
+}
+
+static void note_places(struct session *s, struct places *ret)
+{
+	*ret = (struct places){ .s = s };
+	err_drop(s->target->ops->threads(s->target, note_place, ret)); /* then they differ */
+}
+
+/* ---- the command ---- */
+
+struct order {
+	unsigned int limit_s;
+	bool no_output;
+	const char *code; /* or NULL */
+	char file[NAME_MAX_];
+};
+
+static struct err *parse_option(const char **args, struct order *o)
+{
+	static const char timeout[] = "--timeout=", output[] = "--no-output";
+	char *end;
+
+	if (strncmp(*args, timeout, sizeof(timeout) - 1) == 0) {
+		unsigned long n = strtoul(*args + sizeof(timeout) - 1, &end, 10);
+		if (!n || n > LIMIT_MAX_S || (*end && *end != ' '))
+			return err_new(ERR_BAD_DATA, "--timeout takes seconds, 1 to %u",
+				       LIMIT_MAX_S);
+		o->limit_s = (unsigned int)n;
+		*args = end;
+	} else if (strncmp(*args, output, sizeof(output) - 1) == 0) {
+		o->no_output = true;
+		*args += sizeof(output) - 1;
+	} else {
+		return err_new(ERR_BAD_DATA, "py-exec has no option %.40s", *args);
+	}
+	*args += strspn(*args, " ");
+	return NULL;
+}
+
+static struct err *parse(const char *args, struct order *o)
+{
+	struct err *err = NULL;
+
+	while (!err && strncmp(args, "--", 2) == 0)
+		err = parse_option(&args, o);
+	if (err)
+		return err;
+	if (strncmp(args, "-c ", 3) == 0)
+		o->code = args + 3 + strspn(args + 3, " ");
+	else if (!*args || strlen(args) >= sizeof(o->file))
+		return err_new(ERR_BAD_DATA, "py-exec FILE, or py-exec -c CODE");
+	else
+		memcpy(o->file, args, strlen(args) + 1);
+	return NULL;
+}
+
+static struct err *check(const struct session *s, const struct order *o)
+{
+	if (!s->python)
+		return err_new(ERR_STATE, "Python is switched off (--python=off)");
+	if (s->options->read_only)
+		return err_new(ERR_STATE, "the stub is read-only");
+	if (s->target->pid <= 0)
+		return err_new(ERR_STATE, "no process");
+	if (s->target->still)
+		return err_new(ERR_STATE, "%s", s->target->still);
+	if (!s->target->run)
+		return err_new(ERR_STATE, "nothing can be run in a process that is only looked at");
+	if (!o->code && s->options->no_host_io)
+		return err_new(ERR_STATE, "files are not served (--no-host-io): -c CODE");
+	return NULL;
+}
+
+static void put_outcome(const struct act_outcome *o, struct buf *out)
+{
+	buf_put(out, o->output.data, o->output.len);
+	if (o->output.len && o->output.data[o->output.len - 1] != '\n')
+		buf_puts(out, "\n");
+	buf_put(out, o->text.data, o->text.len);
+	if (o->end == ACT_OK && !o->output.len)
+		buf_printf(out, "ok, after %u ms\n", o->took_ms);
+}
+
+/* Runs it, and leaves the process stopped unless it ended. */
+static struct err *run(struct monitor_act *m, struct act_run *r, struct act_outcome *outcome)
+{
+	struct err *err = act_run(r, outcome);
+
+	if (!r->target && !m->ended) {
+		struct err *last = regain(m, &r->target);
+		if (err)
+			err_drop(last);
+		else
+			err = last;
+	}
+	m->s->target->judge = m->judge;
+	view_moved(m->s);
+	return err;
+}
+
+static struct err *execute(struct session *s, const struct order *o, const struct buf *source,
+			   struct buf *out)
+{
+	struct monitor_act m = { .s = s, .judge = s->target->judge };
+	const struct act_ways ways = { release, regain, pause_for, &m };
+	struct act_run r = { .ways = &ways,
+			     .target = s->target,
+			     .python = s->python,
+			     .limit_ms = o->limit_s * 1000u,
+			     .job = { .source = source->data,
+				      .size = source->len,
+				      .name = o->code ? "<py-exec -c>" : o->file,
+				      .capture = !o->no_output } };
+	struct act_outcome outcome = { .end = ACT_OK };
+	struct places before, after;
+
+	act_init(&r.act);
+	note_places(s, &before);
+	struct err *err = run(&m, &r, &outcome);
+	if (!err)
+		put_outcome(&outcome, out);
+	note_places(s, &after);
+	if (!m.ended && !same_places(&before, &after))
+		buf_puts(out, "The program went on meanwhile; a debugger that keeps registers has "
+			      "old ones (gdb: maintenance flush register-cache).\n");
+	free(before.place);
+	free(after.place);
+	act_deinit(&r.act);
+	act_outcome_deinit(&outcome);
+	return err;
+}
+
+static struct err *run_py_exec(struct session *s, const char *args, struct buf *out)
+{
+	struct order o = { .limit_s = LIMIT_S };
+	_cleanup_buf_ struct buf source = { 0 };
+
+	struct err *err = parse(args, &o);
+	if (!err)
+		err = check(s, &o);
+	if (!err)
+		err = act_file_read(o.file, o.code, &source);
+	return err ? err : execute(s, &o, &source, out);
+}
+
+/* clang-format off */
+const struct monitor monitor_act[] = {
+	{ "py-exec", "[--timeout=SECONDS] [--no-output] FILE|-c CODE",
+	  "Run Python code in the main thread of the process, as a signal handler would", true,
+	  run_py_exec },
+};
+/* clang-format on */
+const size_t monitor_nact = sizeof(monitor_act) / sizeof(monitor_act[0]);
