@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +178,36 @@ static int open_proc(struct target *t, const char *path)
 	return -1;
 }
 
+/*
+ * The beginning of the program's file, which the kernel keeps in the core, without what it
+ * says of sections: they are not there.  A gdb that has no program looks for no libraries,
+ * Python's among them.
+ */
+static int write_program(struct core *c)
+{
+	const uint64_t base = c->mapped_file[c->program].base;
+	const struct core_mapped *m = core_find_mapped(c, base);
+	uint8_t page[MEM_PAGE];
+	size_t n = base == UINT64_MAX || !m ? 0 : mem_read_some(&c->raw, base, page, sizeof(page));
+	bool wide = c->machine->word == 8;
+
+	if (n != sizeof(page) || memcmp(page, ELFMAG, SELFMAG) != 0)
+		return -1;
+	if (wide) {
+		memset(page + offsetof(Elf64_Ehdr, e_shoff), 0, sizeof(Elf64_Off));
+		memset(page + offsetof(Elf64_Ehdr, e_shnum), 0, 2 * sizeof(Elf64_Half));
+	} else {
+		memset(page + offsetof(Elf32_Ehdr, e_shoff), 0, sizeof(Elf32_Off));
+		memset(page + offsetof(Elf32_Ehdr, e_shnum), 0, 2 * sizeof(Elf32_Half));
+	}
+	int fd = memfd_create("program", MFD_CLOEXEC);
+	if (fd >= 0 && write(fd, page, n) != (ssize_t)n) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 /* Not one that is known to be another than it was; the program from where it is now. */
 static int core_open_path(struct target *t, const char *path)
 {
@@ -193,8 +224,13 @@ static int core_open_path(struct target *t, const char *path)
 	if (i == c->nfiles)
 		return -1;
 	(void)core_mapped_fd(c, (uint32_t)i);
+	int fd = -1;
+	if (c->mapped_file[i].verdict != CORE_OTHER_ID)
+		fd = core_open_file(c, (uint32_t)i);
+	if (fd < 0 && i == c->program)
+		fd = write_program(c);
 	errno = ENOENT;
-	return c->mapped_file[i].verdict == CORE_OTHER_ID ? -1 : core_open_file(c, (uint32_t)i);
+	return fd;
 }
 
 static int core_root_fd(struct target *t)

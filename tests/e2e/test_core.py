@@ -1,47 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Cores: stock gdb sees of a served one what it sees of the file itself."""
 
+import lzma
 import os
 import re
-import resource
+import shutil
+import signal
 import subprocess
+import time
 
 import zoo
-from harness import INFERIORS, Process, Server, case
+from cores import SHOW, crashed, plain, serve
+from harness import INFERIORS, TOP, Process, Server, case
 from rsp import GDB, Rsp
 
-SHOW = ("bt", "info threads", "thread apply all info registers rip rsp rbp rax rbx eflags fs_base",
-        "info registers float", "p $xmm0", "p $_siginfo.si_signo", "p $_siginfo._sifields._sigfault",
-        "info auxv", "x/8gx $rsp")
-
-
-def unlimited():
-    resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-
-
-def crashed(t, command):
-    """The core that the kernel writes of a program that crashes."""
-    with open("/proc/sys/kernel/core_pattern") as f:
-        pattern = f.read().strip()
-    if pattern[:1] in "|/" or resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
-        t.skip("the system gives cores to somebody else: " + pattern)
-    subprocess.run(command, cwd=t.dir, env=t.environment(), preexec_fn=unlimited,
-                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    cores = [f for f in os.listdir(t.dir) if f.startswith("core")]
-    if not cores:
-        t.skip("the system writes no cores")
-    return os.path.join(t.dir, cores[0])
-
-
-def serve(t, core, *options):
-    return t.start(Server, "archerfish", [t.stub, *options, "--core", ":0", core]).listening()
-
-
-def plain(text):
-    """What both say, without how each names threads and where files come from."""
-    text = re.sub(r"warning: .*\n\s*|target:|^Reading .*\n", "", text, flags=re.M)
-    text = re.sub(r"Thread (?:0x[0-9a-f]+ \(LWP |\d+\.)(\d+)\)?(?: \(.*?:\d+\)\)| \".*?\")?", r"T\1", text)
-    return re.sub(r"[ \t]+", " ", text).strip()
+RECORDED = os.path.join(TOP, "tests", "cores", "recorded")
 
 
 def compare(t, gdb, core, program):
@@ -146,3 +119,151 @@ def _(t):
     run = t.start(Process, "archerfish", [t.stub, "--core", ":0", t.dir + "/core.4"])
     t.equal(run.wait(), 1, "the exit status")
     t.has(run.text, "No such file")
+
+
+# ---- other architectures: recorded on them, see tests/cores/recorded/README ----
+
+class Multi:
+    """A gdb for all architectures, on this machine."""
+    root, label = None, "multiarch"
+    path = shutil.which("gdb-multiarch")
+
+    def command(self, *args):
+        return [self.path, *args]
+
+
+def unpacked(t, name):
+    path = os.path.join(t.dir, name)
+    with lzma.open(os.path.join(RECORDED, name + ".xz")) as f, open(path, "wb") as to:
+        shutil.copyfileobj(f, to)
+    return path
+
+
+def multiarch(t):
+    if not Multi.path:
+        t.skip("no gdb-multiarch here")
+    return Multi()
+
+
+def unavailable(text):
+    return {line.split()[0] for line in text.splitlines() if line.endswith("<unavailable>")}
+
+
+def compare_foreign(t, core, program, *registers):
+    gdb = multiarch(t)
+    show = ("bt", "info threads", "info registers " + " ".join(registers), "p $_siginfo.si_signo",
+            "info auxv", "x/8gx $sp")
+    before = ("set sysroot /nowhere",)
+    native = t.gdb(gdb, None, *before, "core-file " + core, *show, file=program)
+    # The file is there before the connection, as sysroot is.
+    served = t.gdb(gdb, serve(t, core), *show, "monitor py-bt", file=program)
+    for command in show:
+        lost = unavailable(native[command])  # by an old gdb, of a new processor
+        texts = ["\n".join(line for line in plain(out[command]).splitlines()
+                           if line.split()[:1] not in [[name] for name in lost]
+                           and not line.startswith("warning"))
+                 for out in (native, served)]
+        t.equal(texts[1], texts[0], command)
+    t.has(served["bt"], "^#0 ")
+    return served
+
+
+@case("a core of AArch64 is served as a gdb for it shows it itself")
+def _(t):
+    core, program = unpacked(t, "crash-aarch64.core"), unpacked(t, "crash-aarch64")
+    out = compare_foreign(t, core, program, *("x%d" % i for i in range(31)), "sp", "pc", "cpsr",
+                          "fpsr", "fpcr", "tpidr", "pauth_cmask")
+    t.has(out["bt"], r"^#4 .* in main \(\)")
+
+
+@case("a core of i386 is served as a gdb for it shows it itself")
+def _(t):
+    core, program = unpacked(t, "crash-i386.core"), unpacked(t, "crash-i386")
+    out = compare_foreign(t, core, program, "general", "float")
+    t.has(out["bt"], r"^#4 .* in main \(\)")
+
+
+@case("Python's stack of an AArch64 core is shown, compressed and with no file of its machine")
+def _(t):
+    core = os.path.join(RECORDED, "python-aarch64.core.xz")
+    run = t.archerfish("stacks", "--sysroot=" + t.dir, core)
+    t.equal(run.wait(), 0, "the exit status")
+    if "built without" in run.text:
+        t.skip(run.text)
+    t.has(run.text, r'File "/must_coredump.py", line 4, in crash')
+    t.has(run.text, r'File "/must_coredump.py", line 5, in <module>')
+    server = serve(t, core, "--sysroot=" + t.dir)
+    out = t.gdb(multiarch(t), server, "info threads", "bt", "monitor py-bt")
+    t.has(out["bt"], r"^#0 +0x0+ in \?\? \(\)")
+    t.has(out["info threads"], r"^\* 1 .*\(crash \(must_coredump.py:4\)\)")
+    t.has(out["monitor py-bt"], r'File "/must_coredump.py", line 4, in crash')
+
+
+@case("a compressed core is served as the core; a bomb, or half of one, is said to be")
+def _(t):
+    core = unpacked(t, "crash-i386.core")
+    bomb = os.path.join(t.dir, "bomb")
+    shutil.copyfile(core, bomb)
+    os.truncate(bomb, 1 << 30)
+    for tool, suffix in (("zstd", ".zst"), ("lz4", ".lz4"), ("xz", ".xz")):
+        if not shutil.which(tool):
+            t.note("no " + tool)
+            continue
+        for path in (core, bomb):
+            with open(path, "rb") as f, open(path + suffix, "wb") as to:
+                subprocess.run([tool, "-1c"], stdin=f, stdout=to, check=True)
+        run = t.archerfish("stacks", core + suffix)
+        run.wait()
+        if "built without" in run.text:
+            t.has(run.text, "built without lib")
+            continue
+        t.equal(run.text.strip(), "Python of 32 bits is not read", tool)
+        run = t.archerfish("stacks", bomb + suffix)
+        t.equal(run.wait(), 2, "the exit status")
+        t.has(run.text, "it unpacks to more than the 0x[0-9a-f]+ bytes that its headers speak of")
+        os.truncate(core + suffix, 1000)
+        run = t.archerfish("stacks", core + suffix)
+        t.check(run.wait() in (1, 2), "the exit status")
+        t.has(run.text, "is cut off")
+
+
+# ---- size ----
+
+def enlarge(core, size):
+    """Adds a segment of `size` zeros, a hole, to a core of 64 bits: its table goes to the end."""
+    with open(core, "r+b") as f:
+        head = bytearray(f.read(64))
+        count = int.from_bytes(head[56:58], "little")
+        f.seek(int.from_bytes(head[32:40], "little"))
+        table = f.read(56 * count)
+        end = f.seek(0, 2) + 4095 & ~4095
+        fields = (end, 0x100000000000, 0, size, size, 4096)
+        table += b"\1\0\0\0\6\0\0\0" + b"".join(v.to_bytes(8, "little") for v in fields)
+        f.truncate(end + size)
+        f.seek(end + size)
+        f.write(table)
+        head[32:40] = (end + size).to_bytes(8, "little")
+        head[56:58] = (count + 1).to_bytes(2, "little")
+        f.seek(0)
+        f.write(head)
+
+
+@case("a core of 16 GiB is there at once, in little memory")
+def _(t):
+    core = crashed(t, t.python().command(os.path.join(INFERIORS, "must_coredump.py")))
+    enlarge(core, 16 << 30)
+    t.check(os.stat(core).st_blocks * 512 < 1 << 30, "it is made of holes")
+    times = []
+    for _ in range(3):  # the machine may be busy with something else
+        start = time.monotonic()
+        server = t.start(Server, "archerfish", [t.stub, "--core", ":0", core]).listening()
+        times.append(time.monotonic() - start)
+        if times[-1] < 2:
+            break
+        server.signal(signal.SIGTERM)
+    t.check(times[-1] < 2, "ready after %s s" % times)
+    with Rsp.connect(server.port) as client:
+        client.open()
+        t.equal(client.ask("m%x,8" % (0x100000000000 + (15 << 30))), b"0" * 16, "far into it")
+        t.has(client.ask("qRcmd," + b"py-bt".hex()).decode() or "", "^[0-9a-fO]")
+    t.check(int(t.status(server.pid, "VmHWM").split()[0]) < 100 << 10, "resident memory")

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""Python's crash in C, with every interpreter and every debugger: ctypes calls a null pointer."""
+
+import os
+import re
+
+import zoo
+from cores import copy_files, crashed, plain, serve
+from harness import INFERIORS, case
+
+CRASH = os.path.join(INFERIORS, "must_coredump.py")
+
+
+def can_crash(python):
+    """Those with ctypes of the versions that the showcase is promised for."""
+    return python.loads and (python.version[:2] == (3, 8) or python.version >= (3, 11))
+
+
+def crashers():
+    # Of what is out of a package alone the libraries lie elsewhere than it thinks.
+    return [p for p in zoo.interpreters(wide=True)
+            if can_crash(p) and not isinstance(p, zoo.Unpacked)]
+
+
+def served_stack(t, gdb, server):
+    """What `bt` says, and the Python that a gdb shows beside it."""
+    out = t.gdb(gdb, server, "bt", "monitor py-bt", "info threads", "thread 2", "bt 2")
+    t.has(out["monitor py-bt"], r'File ".*must_coredump\.py", line 4, in crash')
+    t.has(out["monitor py-bt"], r'File ".*must_coredump\.py", line 5, in <module>')
+    t.has(out["bt 2"], r"^#0 .*\bcrash \(\) at .*must_coredump\.py:4$")
+    t.has(out["bt 2"], r"^#1 .*<module> \(\) at .*must_coredump\.py:5$")
+    return out["bt"]
+
+
+def compare(t, gdb, core, files, python):
+    """With the mapped files below `files`, by archerfish's side and by gdb's."""
+    server = serve(t, core, "--sysroot=" + files)
+    program = files + os.path.realpath(python.path) if not python.root else files + inner(python)
+    before = ["set sysroot " + files] + (["file " + program] if os.path.exists(program) else [])
+    native = t.gdb(gdb, None, *before, "core-file " + core, "bt")
+    served = served_stack(t, gdb, server)
+    t.has(native["bt"], r"^#0 +0x0+ in \?\? \(\)")
+    t.equal(plain(served, files), plain(native["bt"], files), "bt of %s" % gdb.label)
+    server.signal(15)
+    return len(re.findall(r"^#", served, re.M))
+
+
+def inner(python):
+    """The program's path as its own root has it."""
+    return python.file[len(os.path.realpath(python.root)):]
+
+
+def lldb_stack(text):
+    """Frames of the thread that crashed: addresses, names and lines."""
+    text = text.partition("thread #1")[2]
+    return re.findall(r"frame #(\d+): (0x[0-9a-f]+) ?(.*?)(?:, .*)?$", text, re.M)
+
+
+def compare_lldb(t, lldb, core, python):
+    """An lldb that has the interpreter's files; one that has not is shown no libraries by any."""
+    monitor = "process plugin packet monitor py-bt"
+    beside = python.root == lldb.root
+    server = serve(t, core, *(["--sysroot=" + python.root] if python.root else []))
+    program = inner(python) if python.root else python.file
+    served = t.lldb(lldb, server, "bt", monitor, "thread list", "thread select 2", "bt ",
+                    file=program if beside else None)
+    t.has(served[monitor], r'File ".*must_coredump\.py", line 4, in crash')
+    t.has(served["thread list"], "python MainThread")
+    if beside:
+        t.has(served["bt "], r"frame #0: .*crash at must_coredump\.py:4")
+        t.has(served["bt "], r"frame #1: .*<module> at must_coredump\.py:5")
+        native = t.lldb(lldb, None, 'target create "%s" --core "%s"' % (program, core), "bt")
+        t.check(len(lldb_stack(native["bt"])) > 8, "lldb's own stack")
+        t.equal(lldb_stack(served["bt"]), lldb_stack(native["bt"]), "bt of lldb %s" % lldb.label)
+    server.signal(15)
+
+
+@case("the crash of a null pointer that ctypes calls", python=crashers, timeout=400)
+def _(t, python):
+    core = crashed(t, python.command(CRASH))
+    files, empty = t.dir + "/files", t.dir + "/empty"
+    os.mkdir(files)
+    os.mkdir(empty)
+    copy_files(core, python.root, files)
+    for gdb in zoo.gdbs():
+        frames = compare(t, gdb, core, files, python)
+        t.check(frames > 5, "%d frames by %s" % (frames, gdb.label))
+        compare(t, gdb, core, empty, python)
+    for lldb in zoo.lldbs():
+        compare_lldb(t, lldb, core, python)

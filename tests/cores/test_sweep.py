@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""Cores of all kinds of programs, made in all ways: what stock gdb sees of a served one is what
+it sees of the core itself, register for register and byte for byte."""
+
+import os
+import signal
+import subprocess
+
+import zoo
+from cores import crashed, kernel_writes, newest, same_view, unlimited
+from harness import INFERIORS, Process, case
+
+# Programs that go on for ever: arguments, and threads to wait for.
+PROGRAMS = {
+    "checked.c": (["3"], 4),
+    "hits.c": (["4", "1000000000"], 5),
+    "often.c": (["3"], 4),
+    "rounds.c": ([], 2),
+    "signals.c": (["asleep", "2"], 3),
+    "storm.c": (["2", "100"], 3),
+    "strides.c": ([], 1),
+    "ticker.c": (["ticks", "3"], 4),
+    "waits.c": ([], 5),
+    "watched.c": ([], 1),
+}
+BUILDS = {"pie": [], "no-pie": ["-no-pie"], "static": ["-static"]}
+SIGNALS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGQUIT)
+# What the kernel is told to write (core(5)): as always, all, no shared memory.
+FILTERS = ("0x33", "0x7f", "0x31")
+
+
+def begun(t, command, threads, folder, filter_bits=None):
+    """The program, once it has all its threads."""
+    if filter_bits:
+        command = ["/bin/sh", "-c", 'echo $0 >/proc/self/coredump_filter; exec "$@"', filter_bits,
+                   *command]
+    program = t.start(Process, os.path.basename(command[0]), command, cwd=folder,
+                      preexec_fn=unlimited)
+    t.eventually(lambda: len(t.threads(program.pid)) >= threads, "it has its threads")
+    return program
+
+
+def by_kernel(t, command, threads, signo, filter_bits):
+    """A core of a program that a signal ends."""
+    folder = os.path.join(t.dir, "%d-%s" % (signo, filter_bits))
+    os.mkdir(folder)
+    program = begun(t, command, threads, folder, filter_bits)
+    program.signal(signo)
+    program.wait()
+    core = newest(folder)
+    t.check(core, "the kernel writes a core")
+    return core
+
+
+def by_gcore(t, gdb, command, threads, remote):
+    """gdb's generate-core-file, of its own process or through archerfish."""
+    folder = os.path.join(t.dir, "gcore-" + ("remote" if remote else "local"))
+    os.mkdir(folder)
+    core = os.path.join(folder, "core")
+    program = begun(t, command, threads, folder)
+    if remote:
+        server = t.serve("--virtual-threads=off", pid=program.pid)
+        t.gdb(gdb, server, "generate-core-file " + core, "detach")
+    else:
+        t.gdb(gdb, None, "attach %d" % program.pid, "generate-core-file " + core, "detach")
+    program.signal(signal.SIGKILL)
+    t.check(os.path.exists(core), "gdb wrote a core")
+    return core
+
+
+def compare_all(t, command, threads, program):
+    gdb = zoo.gdbs()[0]
+    kernel_writes(t)
+    for signo, bits in zip(SIGNALS, FILTERS):
+        same_view(t, gdb, by_kernel(t, command, threads, signo, bits), program)
+    for remote in (False, True):
+        same_view(t, gdb, by_gcore(t, gdb, command, threads, remote), program)
+
+
+@case("cores of a C program", source=sorted(PROGRAMS), build=sorted(BUILDS), timeout=600)
+def _(t, source, build):
+    arguments, threads = PROGRAMS[source]
+    program = t.compile(source, "-pthread", *BUILDS[build])
+    compare_all(t, [program, *arguments], threads, program)
+
+
+@case("cores of a C program that crashes", build=sorted(BUILDS), timeout=300)
+def _(t, build):
+    program = t.compile("crash.c", *BUILDS[build])
+    for level in ("-O0", "-O2"):
+        subprocess.run(["cc", "-g", level, *BUILDS[build], "-o", program,
+                        os.path.join(INFERIORS, "crash.c")], check=True)
+        folder = os.path.join(t.dir, "crash" + level)
+        os.mkdir(folder)
+        same_view(t, zoo.gdbs()[0], crashed(t, [program], folder), program)
+
+
+def here():
+    return [p for p in zoo.pythons() if not p.root]
+
+
+@case("cores of a Python program", python=here, timeout=900)
+def _(t, python):
+    program = os.path.realpath(python.path)
+    script = os.path.join(INFERIORS, "philosophers.py")
+    compare_all(t, python.command(script), 6, program)
+    for i, code in enumerate(("import os; os.abort()", "import ctypes; ctypes.string_at(0)",
+                              "import faulthandler; faulthandler._sigsegv()")):
+        if python.version < (3, 7) and i == 2:
+            continue
+        folder = os.path.join(t.dir, "python-%d" % i)
+        os.mkdir(folder)
+        same_view(t, zoo.gdbs()[0], crashed(t, python.command("-c", code), folder), program)
