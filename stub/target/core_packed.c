@@ -126,8 +126,7 @@ static struct err *check_made(struct unpacking *u, size_t more)
 		return err;
 	if (u->expected && u->made > u->expected)
 		return err_new(ERR_BAD_DATA,
-			       "it unpacks to more than the 0x%" PRIx64
-			       " bytes that its headers speak of",
+			       "it unpacks to more than its headers say: 0x%" PRIx64 " bytes",
 			       u->expected - SLACK);
 	if (u->made > CORE_UNPACKED_MAX)
 		return err_new(ERR_BAD_DATA, "it unpacks to more than 0x%" PRIx64 " bytes",

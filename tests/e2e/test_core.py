@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import zoo
-from cores import SHOW, crashed, plain, serve
+from cores import SHOW, crashed, known, plain, serve
 from harness import INFERIORS, TOP, Process, Server, case
 from rsp import GDB, Rsp
 
@@ -23,7 +23,8 @@ def compare(t, gdb, core, program):
     native = t.gdb(gdb, None, "core-file " + core, *SHOW, file=program)
     served = t.gdb(gdb, server, *SHOW, "info proc mappings", file=program)
     for command in SHOW:
-        t.equal(plain(served[command]), plain(native[command]), command)
+        expected, found = known(plain(native[command]), plain(served[command]))
+        t.equal(found, expected, command)
     t.has(served["bt"], r"^#0 ")
     spans = re.findall(r"^\s*(0x[0-9a-f]+)\s+(0x[0-9a-f]+)\s.* rw-p", served["info proc mappings"], re.M)
     t.check(len(spans) > 4, "there are writable mappings")
@@ -145,10 +146,6 @@ def multiarch(t):
     return Multi()
 
 
-def unavailable(text):
-    return {line.split()[0] for line in text.splitlines() if line.endswith("<unavailable>")}
-
-
 def compare_foreign(t, core, program, *registers):
     gdb = multiarch(t)
     show = ("bt", "info threads", "info registers " + " ".join(registers), "p $_siginfo.si_signo",
@@ -158,12 +155,8 @@ def compare_foreign(t, core, program, *registers):
     # The file is there before the connection, as sysroot is.
     served = t.gdb(gdb, serve(t, core), *show, "monitor py-bt", file=program)
     for command in show:
-        lost = unavailable(native[command])  # by an old gdb, of a new processor
-        texts = ["\n".join(line for line in plain(out[command]).splitlines()
-                           if line.split()[:1] not in [[name] for name in lost]
-                           and not line.startswith("warning"))
-                 for out in (native, served)]
-        t.equal(texts[1], texts[0], command)
+        expected, found = known(plain(native[command]), plain(served[command]))
+        t.equal(found, expected, command)
     t.has(served["bt"], "^#0 ")
     return served
 
@@ -220,7 +213,7 @@ def _(t):
         t.equal(run.text.strip(), "Python of 32 bits is not read", tool)
         run = t.archerfish("stacks", bomb + suffix)
         t.equal(run.wait(), 2, "the exit status")
-        t.has(run.text, "it unpacks to more than the 0x[0-9a-f]+ bytes that its headers speak of")
+        t.has(run.text, "it unpacks to more than its headers say")
         os.truncate(core + suffix, 1000)
         run = t.archerfish("stacks", core + suffix)
         t.check(run.wait() in (1, 2), "the exit status")

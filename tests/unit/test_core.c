@@ -142,6 +142,35 @@ Test(core, a_file_that_is_another_by_now_is_not_read)
 	b.core.file_page[offsetof(struct tiny_elf, build_id.desc)] ^= 1;
 	open_good(&b);
 	unreadable(&b, TINY_FILE_AT + 0x1000, "has another build-id");
+	end(&b);
+}
+
+Test(core, of_a_program_that_is_another_by_now_a_client_gets_what_the_core_has)
+{
+	struct bench b;
+	struct tiny_elf elf;
+	begin(&b);
+	b.core.file_page[offsetof(struct tiny_elf, build_id.desc)] ^= 1;
+	open_good(&b);
+	int fd = b.target->ops->open_file(b.target, b.path);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(pread(fd, &elf, sizeof(elf), 0), sizeof(elf));
+	close(fd);
+	cr_assert_eq(memcmp(&elf.build_id, b.core.file_page + offsetof(struct tiny_elf, build_id),
+			    sizeof(elf.build_id)),
+		     0);
+	cr_assert_eq(elf.eh.e_shnum, 0);
+	cr_assert_eq(elf.eh.e_shoff, 0);
+	end(&b);
+}
+
+Test(core, of_a_library_that_is_another_by_now_a_client_gets_nothing)
+{
+	struct bench b;
+	begin(&b);
+	b.core.file_page[offsetof(struct tiny_elf, build_id.desc)] ^= 1;
+	b.core.notes.auxv.pair[1] = TINY_HEAP_AT; /* the program is elsewhere */
+	open_good(&b);
 	errno = 0;
 	cr_assert_lt(b.target->ops->open_file(b.target, b.path), 0);
 	cr_assert_eq(errno, ENOENT);
