@@ -72,6 +72,7 @@ def steps():
         ("values", ["check-values"], None),
         ("e2e", ["check-e2e"], None),
         ("lldb", ["check-lldb", "LLDB=-k host"], None),
+        ("sessions", ["check-sessions", "HITS=40", "SESSIONS=-k host"], None),
         ("live", ["check-live"], None),
         ("diff", ["check-diff"], None),
     ] + fuzzers()
