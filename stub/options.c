@@ -144,6 +144,11 @@ static bool set_switch(struct reader *r, const char *name, const char *v, bool *
 	return false;
 }
 
+static bool set_unwind_tables(struct reader *r, const char *v)
+{
+	return set_switch(r, "--unwind-tables", v, &r->o->unwind_tables);
+}
+
 static bool set_virtual_threads(struct reader *r, const char *v)
 {
 	return set_switch(r, "--virtual-threads", v, &r->o->virtual_threads);
@@ -223,6 +228,7 @@ static const struct option_row rows[] = {
 	{ "--read-only", ARG_NONE, set_read_only_true, "look, never touch: no writes, no breakpoints" },
 	{ "--no-host-io", ARG_NONE, set_no_host_io_true, "give the client no files (vFile)" },
 	{ "--python", ARG_VALUE, set_python, "auto|off: Python stacks" },
+	{ "--unwind-tables", ARG_VALUE, set_unwind_tables, "on|off: libraries that unwind code without tables (on)" },
 	{ "--virtual-threads", ARG_VALUE, set_virtual_threads, "on|off: a thread more for each that runs Python (on)" },
 	{ "--mixed", ARG_VALUE, set_mixed, "on|off: Python frames in the stacks of real threads, for gdb (off)" },
 	{ "--locals", ARG_NONE, set_locals_true, "stacks: the variables of each frame too" },
@@ -413,6 +419,7 @@ bool options_parse(int argc, char **argv, struct options *ret, FILE *err)
 
 	*ret = (struct options){ .mode = MODE_LAUNCH,
 				 .tries = LOOK_TRIES,
+				 .unwind_tables = true,
 				 .virtual_threads = true,
 				 .timeout = TIMEOUT };
 	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(modes[0]); i++) {

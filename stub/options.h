@@ -43,6 +43,7 @@ struct options {
 	bool read_only;
 	bool no_host_io;
 	bool python_off;
+	bool unwind_tables; /* libraries for the client; stacks of our own go on in any case */
 	bool virtual_threads;
 	bool mixed;				 /* Python frames in stacks of real threads */
 	bool json, locals, native, locks, tasks; /* stacks */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The view of a stop: from a walk to virtual threads and their frames. */
+#include "stub/codelib.h"
 #include "stub/view_priv.h"
 
 #include <elf.h>
@@ -103,6 +104,7 @@ void view_moved(struct session *s)
 void view_opened(struct session *s)
 {
 	view_moved(s);
+	codelib_opened(s->codelib);
 	if (!s->view)
 		return;
 	s->view->listed = s->view->deferred = false;

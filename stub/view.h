@@ -138,6 +138,11 @@ bool view_region(struct session *s, uint64_t addr, uint64_t *start_ret, uint64_t
 const struct qxfer_extra *view_extra(struct session *s);
 /* A new descriptor of a file of the synthetic library; -1: @path is none. */
 int view_open_file(struct session *s, const char *path);
+/* A new descriptor of a file in memory; -1: none to be had. */
+int view_memory_file(const char *name, const void *data, size_t len);
+/* Appends the name under which the client opens such a file, escaped for XML. */
+void view_put_file_name(struct session *s, const char *name, const struct buf *bytes,
+			struct buf *out);
 
 /*
  * At a stop, before it is reported: whether there are libraries that the client has not

@@ -39,6 +39,21 @@ void view_put_library_name(struct session *s, const struct synth_generation *g, 
 	buf_printf(out, "/%s", g->name);
 }
 
+void view_put_file_name(struct session *s, const char *name, const struct buf *bytes,
+			struct buf *out)
+{
+	struct runtime_dir *dir = s->peer.lldb ? private_dir(s) : NULL;
+
+	if (dir) {
+		struct err *err = runtime_dir_put(dir, name, bytes->data, bytes->len);
+		if (err)
+			session_log(s, DEBUG_GENERAL, "no %s for lldb: %s", name, err->msg);
+		err_drop(err); /* lldb goes by its own rules then */
+	}
+	buf_put_xml(out, dir ? runtime_dir_path(dir) : VIEW_ROOT);
+	buf_printf(out, "/%s", name);
+}
+
 /* Of what was forgotten nothing is left; names are never used again. */
 void view_remove_libraries(struct view *v)
 {

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "stub/codelib.h"
 #include "stub/view_priv.h"
 
 #define SEARCH_SHARE 20u /* looking for functions takes at most one part of so many */
@@ -248,9 +249,8 @@ static void search(struct session *s, bool wanted)
 }
 
 /* Of the areas' size nothing is asked here: addresses do not change. */
-static void put_libraries(void *arg, uint64_t lmid, struct buf *out)
+static void put_python(struct session *s, uint64_t lmid, struct buf *out)
 {
-	struct session *s = arg;
 	struct view *v = s->view;
 	const struct synth_generation *g;
 
@@ -274,10 +274,16 @@ static void put_libraries(void *arg, uint64_t lmid, struct buf *out)
 	}
 }
 
+static void put_libraries(void *arg, uint64_t lmid, struct buf *out)
+{
+	put_python(arg, lmid, out);
+	codelib_put(arg, lmid, out);
+}
+
 static bool owns_library(void *arg, uint64_t lm)
 {
 	(void)arg;
-	return lm >= SYNTH_BASE && lm < VIEW_STACKS;
+	return (lm >= SYNTH_BASE && lm < VIEW_STACKS) || (lm >= CODELIB_BASE && lm < CODELIB_END);
 }
 
 static bool visit_virtual(void *arg, size_t i, struct qxfer_thread *ret)
@@ -310,14 +316,11 @@ static const struct synth_generation *find_file(struct session *s, const char *p
 	return synth_generation_named(s->view->synth, path + n);
 }
 
-int view_open_file(struct session *s, const char *path)
+int view_memory_file(const char *name, const void *data, size_t len)
 {
-	const struct synth_generation *g = find_file(s, path);
-	if (!g)
-		return -1;
-	int fd = memfd_create(g->name, MFD_CLOEXEC);
-	for (size_t at = 0; fd >= 0 && at < g->len;) {
-		ssize_t n = write(fd, g->bytes + at, g->len - at);
+	int fd = memfd_create(name, MFD_CLOEXEC);
+	for (size_t at = 0; fd >= 0 && at < len;) {
+		ssize_t n = write(fd, (const uint8_t *)data + at, len - at);
 		if (n <= 0) {
 			close(fd);
 			return -1;
@@ -325,6 +328,14 @@ int view_open_file(struct session *s, const char *path)
 		at += (size_t)n;
 	}
 	return fd;
+}
+
+int view_open_file(struct session *s, const char *path)
+{
+	const struct synth_generation *g = find_file(s, path);
+	if (!g)
+		return codelib_open_file(s, path);
+	return view_memory_file(g->name, g->bytes, g->len);
 }
 
 /* ---- stops ---- */
@@ -349,12 +360,12 @@ static bool is_ordinary(const struct session *s)
 	       kind != STOP_EXEC && kind != STOP_NO_RESUMED;
 }
 
-bool view_has_news(struct session *s)
+static bool has_python_news(struct session *s)
 {
 	struct view *v = s->view;
 	const struct synth_generation *g;
 
-	if (!view_is_on(s) || !v->listed || !is_ordinary(s))
+	if (!view_is_on(s) || !v->listed)
 		return false;
 	uint64_t start = now_ns();
 	if (!is_due(v, start) && !view_is_virtual(s->stop.tid))
@@ -369,6 +380,14 @@ bool view_has_news(struct session *s)
 	v->asked = false;
 	v->looked_at = now_ns();
 	return any && synth_generation_count(v->synth) != v->announced;
+}
+
+bool view_has_news(struct session *s)
+{
+	if (!s->view || !is_ordinary(s))
+		return false;
+	bool python = has_python_news(s);
+	return codelib_has_news(s) || python;
 }
 
 void view_defer(struct session *s)
@@ -414,7 +433,7 @@ bool view_take_deferred(struct session *s)
 		s->view->deferred = false;
 		put_pc_back(s);
 		/* Who does not read the list when told to has no use for it. */
-		if (s->view->announced != synth_generation_count(s->view->synth))
+		if (s->view->synth && s->view->announced != synth_generation_count(s->view->synth))
 			s->view->listed = false;
 	}
 	return deferred;

@@ -28,7 +28,8 @@ struct flow {
 	uint32_t *queue;
 	size_t nqueued, queue_cap;
 	const struct flow_code *code;
-	bool again; /* a call that does not return was found */
+	bool again;  /* something was found by which all is to be done anew */
+	bool framed; /* it is jumped to from within a frame, which it leaves */
 	bool failed;
 };
 
@@ -212,6 +213,17 @@ static void go_to(struct flow *f, const struct node *from, int64_t offset,
 	arrive(f, to, now);
 }
 
+/*
+ * leave, or mov %rbp,%rsp, where rbp still is what it was at the entry: V8's BaselineLeaveFrame,
+ * which baseline code ends with by a jump.
+ */
+static bool leaves_others_frame(const struct flow_state *s, const struct insn *in)
+{
+	bool leaves = in->op == INSN_LEAVE ||
+		      (in->op == INSN_MOV && in->dst == JIT_RSP && in->src == JIT_RBP);
+	return leaves && s->cfa == FLOW_SP && !s->guess && !s->at[0] && !(s->modified & 1);
+}
+
 static void visit(struct flow *f, uint32_t number)
 {
 	struct node *node = &f->node[number];
@@ -219,6 +231,10 @@ static void visit(struct flow *f, uint32_t number)
 	struct flow_state s = node->state;
 
 	node->queued = false;
+	if (!f->framed && leaves_others_frame(&s, &in)) {
+		f->framed = true;
+		f->again = true;
+	}
 	if (in.op == INSN_BAD || in.op == INSN_END || (in.op == INSN_CALL && node->no_return))
 		return;
 	flow_effect(&s, &in, f->code->baseline);
@@ -313,7 +329,7 @@ static bool open_code(struct flow *f, const struct flow_code *c)
 
 static void run_once(struct flow *f)
 {
-	const struct flow_state entry = flow_entry_state();
+	const struct flow_state entry = f->framed ? flow_frame_state() : flow_entry_state();
 
 	f->again = false;
 	for (size_t i = 1; i < f->n; i++) {
@@ -360,6 +376,7 @@ void flow_run(struct flow *f, const struct flow_code *c, struct jit_table *out)
 		return;
 	}
 	f->again = true;
+	f->framed = false;
 	for (unsigned int i = 0; i < RERUNS && f->again && !f->failed; i++)
 		run_once(f);
 	if (f->failed)

@@ -115,10 +115,13 @@ static void move_stack(struct flow_state *s)
 /* By so many bytes upwards. */
 static void add_to_stack(struct flow_state *s, int32_t n)
 {
-	if (ra_is_moved(s))
-		return; /* the caller's part of the stack: CFA = rsp + 0 all the same */
 	if (s->sp_known)
 		s->sp = (int32_t)((uint32_t)s->sp - (uint32_t)n);
+	if (ra_is_moved(s)) {
+		if (s->sp < 0)
+			s->sp = 0; /* the caller's part of the stack */
+		return;
+	}
 	/*
 	 * The frame is complete with its first big subtraction; what is pushed later
 	 * are arguments of calls.
@@ -189,24 +192,35 @@ static void push_saved(struct flow_state *s, unsigned int reg)
 	unsigned int i = jit_saved_index(reg);
 	if (i == JIT_SAVED || s->at[i] || s->modified & 1u << i || (i == 0 && s->cfa == FLOW_FP))
 		return;
-	if (s->cfa == FLOW_FP || (s->cfa == FLOW_SP && s->ra_kind == JIT_RA_AT_CFA))
+	if (s->cfa == FLOW_FP || s->cfa == FLOW_SP)
 		s->at[i] = -s->sp;
+}
+
+/*
+ * Where a frame was built since it was popped (BaselineOutOfLinePrologue, which builds it for its
+ * caller), that is how the caller's rsp and rbp are found until the ret that follows.
+ */
+static void push_ra(struct flow_state *s)
+{
+	if (s->cfa != FLOW_FP) {
+		anchor(s);
+		return;
+	}
+	s->ra_kind = JIT_RA_IN_MEM;
+	s->ra_reg = JIT_RSP;
+	s->ra_disp = 0;
 }
 
 static void effect_push(struct flow_state *s, const struct insn *in)
 {
 	/* pop %r10; ..; push %r10: the return address is on the stack again. */
 	if (holds_ra(s, in->src)) {
-		anchor(s);
+		push_ra(s);
 		return;
 	}
 	if (s->ra_kind == JIT_RA_IN_MEM && in->from_memory && in->base == s->ra_reg &&
 	    in->disp == s->ra_disp) {
 		anchor(s);
-		return;
-	}
-	if (ra_is_moved(s)) {
-		s->sp = 0; /* one more of the arguments that the caller will find */
 		return;
 	}
 	if (!s->sp_known)
@@ -275,10 +289,10 @@ static void effect_pop(struct flow_state *s, const struct insn *in)
 	if (pop_ra(s, in))
 		return;
 	bool restored = i < JIT_SAVED && s->sp_known && s->at[i] && s->at[i] == -s->sp;
-	if (ra_is_moved(s))
-		s->sp = 0;
-	else if (s->sp_known)
+	if (s->sp_known)
 		s->sp -= WORD;
+	if (ra_is_moved(s) && s->sp < 0)
+		s->sp = 0; /* the caller's part of the stack */
 	if (in->dst == JIT_NO_REG)
 		return;
 	clobber(s, in->dst);
@@ -343,7 +357,7 @@ static void mov_from_sp(struct flow_state *s, unsigned int dst)
 
 static void set_frame(struct flow_state *s, int32_t disp)
 {
-	if (s->cfa == FLOW_SP && s->sp_known && !ra_is_moved(s)) {
+	if (s->cfa == FLOW_SP && s->sp_known) {
 		s->cfa = FLOW_FP;
 		s->base = s->sp - disp;
 		s->fixed = 0;
@@ -372,6 +386,12 @@ static void effect_mov(struct flow_state *s, const struct insn *in)
 	} else if (in->to_memory && in->base == JIT_RSP && in->plain && !in->disp &&
 		   holds_ra(s, in->src)) {
 		anchor(s); /* mov %r10,(%rsp) */
+	} else if (in->to_memory && s->cfa == FLOW_ALIAS && in->base == JIT_RSP && !in->plain) {
+		/*
+		 * mov %r10,(%rsp,%r11,8): what lay at the top is copied to where there is room now,
+		 * the return address first.
+		 */
+		anchor(s);
 	} else if (in->to_memory) {
 		store_slot(s, in);
 	}

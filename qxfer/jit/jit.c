@@ -96,7 +96,7 @@ static bool is_object(const struct object *o, const struct space *s)
 	return m && m->start == o->first && m->dev == o->dev && m->inode == o->inode;
 }
 
-static bool is_area_map(const struct map *m)
+bool jit_is_compiled(const struct map *m)
 {
 	/* "[anon:v8]", "/memfd:.. (deleted)": what a runtime maps to compile into. */
 	bool anonymous = !m->inode && (!m->path[0] || strncmp(m->path, "[anon", 5) == 0);
@@ -108,7 +108,7 @@ static bool is_area_map(const struct map *m)
 static bool is_area(const struct area *a, const struct space *s)
 {
 	const struct map *m = maps_find(s->maps, a->start);
-	return m && m->start == a->start && m->end == a->end && is_area_map(m);
+	return m && m->start == a->start && m->end == a->end && jit_is_compiled(m);
 }
 
 static void keep_what_is(struct jit *j, const struct space *s)
@@ -307,7 +307,7 @@ bool jit_find(struct jit *j, const struct space *s, uint64_t pc, struct jit_plac
 	if (!m || !(m->prot & MAP_X))
 		return false;
 	refresh(j, s);
-	if (is_area_map(m))
+	if (jit_is_compiled(m))
 		err = find_in_area(j, s, m, pc, &place);
 	else
 		err = find_in_image(j, s, m, pc, &place);
@@ -347,7 +347,8 @@ static struct err *survey_image(struct jit *j, const struct map *m, const struct
 					      .path = o->path,
 					      .table = &o->table,
 					      .base = base,
-					      .fixed = true };
+					      .fixed = true,
+					      .second = m->start != at };
 		err = add_region(j, &r);
 	}
 	return err;
@@ -359,7 +360,7 @@ static struct err *survey_map(struct jit *j, const struct space *s, const struct
 	struct object *o = NULL;
 	uint64_t at = 0;
 
-	if (!is_area_map(m)) {
+	if (!jit_is_compiled(m)) {
 		const struct map *first = image_of(s, m, &at);
 		struct err *err = first ? get_object(j, s, first, &o) : NULL;
 		return err || !o ? err : survey_image(j, m, o, at);

@@ -59,6 +59,9 @@ struct jit_place {
  */
 bool jit_find(struct jit *j, const struct space *s, uint64_t pc, struct jit_place *ret);
 
+/* Whether a runtime may compile into this mapping. */
+bool jit_is_compiled(const struct map *m);
+
 struct jit_region {
 	uint64_t start, end;
 	enum jit_kind kind;
@@ -67,6 +70,7 @@ struct jit_region {
 	uint64_t base;
 	uint64_t version; /* another one: the table has changed */
 	bool fixed;	  /* it never does */
+	bool second;	  /* mapped besides the image that it is of */
 };
 
 /*
