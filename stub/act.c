@@ -136,7 +136,8 @@ static struct act_layout lay_out(const struct act *a)
 				.name_at = ACT_FILE_NAME_AT,
 				.name_size = strnlen(a->job.name, ACT_NAME_MAX),
 				.source_size = a->job.size,
-				.capture = a->job.capture };
+				.capture = a->job.capture,
+				.bridge = a->job.bridge };
 	l.source_at = l.wrapper_at + l.wrapper_size;
 	l.result_at = (l.source_at + l.source_size + ACT_PAGE) & ~(size_t)(ACT_PAGE - 1);
 	return l;

@@ -24,7 +24,7 @@ struct act_job {
 	size_t size;
 	const char *name; /* of the file, for tracebacks; cut at ACT_NAME_MAX */
 	bool capture;	  /* what it prints is brought back, instead of where it went */
-	bool pep768;	  /* by the interpreter's own remote debugging (3.14 on) */
+	bool bridge;	  /* it makes a connection for us: act_take_link() */
 };
 
 enum act_state {
@@ -50,7 +50,6 @@ struct act {
 	uint64_t stop_func;    /* the object that was made the handler to cancel it, or 0 */
 	uint64_t top, nframes; /* of the thread's Python stack before */
 	struct buf auxv;       /* tells one program of the process from the next */
-	uint64_t flag_at;      /* PEP 768: where `pending' is; 0: not used */
 };
 
 /* All of @act but what it found out about the process is empty. */
@@ -84,13 +83,22 @@ bool act_clear(struct act *act, struct target *t, struct python *py);
 struct err *act_result(struct act *act, enum act_end *end, struct buf *text,
 		       struct buf *output) MUST_CHECK;
 
+/*
+ * Our end of the connection that a script with `bridge' has made, taken from the process;
+ * -1: it has not made one yet, or it cannot be taken (errno: ENOSYS before Linux 5.6).
+ */
+int act_take_link(struct act *act);
+
+/* act_pdb.c: pdb at the interrupted frame, over such a connection. */
+extern const char act_pdb[];
+
 /* act_script.c: what is around the script, Python for 3.6 and later. */
 extern const char act_wrapper[];
 /* What PyRun_SimpleString() is given, for a memfd laid out as act.c does. */
 struct act_layout {
 	int fd;
 	size_t wrapper_at, wrapper_size, source_at, source_size, result_at, name_at, name_size;
-	bool capture;
+	bool capture, bridge;
 };
 void act_put_text(const struct act_layout *l, struct buf *out);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What became of a script, and taking out again what was put into the process for it. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "stub/act_priv.h"
@@ -42,6 +44,20 @@ enum act_state act_poll(struct act *a)
 	if (!alive)
 		return ACT_GONE;
 	return file_word(a, ACT_WORD_BEGUN) ? ACT_RUNS : ACT_WAITS;
+}
+
+int act_take_link(struct act *a)
+{
+	uint64_t theirs = file_word(a, ACT_WORD_LINK);
+	int process = theirs ? (int)syscall(SYS_pidfd_open, a->pid, 0) : -1;
+
+	if (process < 0)
+		return -1;
+	int fd = (int)syscall(SYS_pidfd_getfd, process, (int)theirs - 1, 0);
+	int why = errno;
+	close(process);
+	errno = why;
+	return fd;
 }
 
 struct err *act_cancel(struct act *a, struct target *t)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stub/act_cli.h"
+#include "stub/act_cli_priv.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -13,30 +13,24 @@
 #include "stub/act_run.h"
 #include "stub/target/live.h"
 
-struct cli {
-	pid_t pid;
-	struct target *target; /* NULL: it goes on */
-	sigset_t ends;	       /* signals by which the user says that it is enough */
-};
-
-static int fail(struct err *err)
+int act_cli_fail(struct err *err)
 {
 	fprintf(stderr, "archerfish: %s\n", err->msg);
 	err_drop(err);
 	return 2;
 }
 
-static struct err *release(void *arg)
+struct err *act_cli_release(void *arg)
 {
-	struct cli *c = arg;
+	struct act_cli *c = arg;
 	c->target->ops->destroy(c->target);
 	c->target = NULL;
 	return NULL;
 }
 
-static struct err *regain(void *arg, struct target **ret)
+struct err *act_cli_regain(void *arg, struct target **ret)
 {
-	struct cli *c = arg;
+	struct act_cli *c = arg;
 	struct err *err = live_attach(c->pid, &c->target);
 	*ret = c->target;
 	return err;
@@ -44,7 +38,7 @@ static struct err *regain(void *arg, struct target **ret)
 
 static bool pause_for(void *arg, unsigned int ms)
 {
-	const struct cli *c = arg;
+	const struct act_cli *c = arg;
 	struct timespec ts = { ms / 1000, ms % 1000 * 1000000l };
 
 	if (!ms)
@@ -89,7 +83,7 @@ static struct err *check_job(pid_t pid)
 	return NULL;
 }
 
-static struct err *attach(struct cli *c)
+static struct err *attach(struct act_cli *c)
 {
 	struct err *err = check_job(c->pid);
 	if (!err)
@@ -101,9 +95,9 @@ static struct err *attach(struct cli *c)
 	return whole;
 }
 
-static struct err *run(struct cli *c, struct act_run *r, struct act_outcome *o)
+struct err *act_cli_run(struct act_cli *c, struct act_run *r, struct act_outcome *o)
 {
-	struct err *err = prepare(r, c->pid);
+	struct err *err = r->python ? NULL : prepare(r, c->pid);
 	if (!err)
 		err = attach(c);
 	if (err)
@@ -111,7 +105,7 @@ static struct err *run(struct cli *c, struct act_run *r, struct act_outcome *o)
 	r->target = c->target;
 	err = act_run(r, o);
 	if (c->target)
-		err_drop(release(c));
+		err_drop(act_cli_release(c));
 	return err;
 }
 
@@ -124,7 +118,7 @@ static int print(const struct act_outcome *o)
 	return o->end == ACT_OK ? 0 : 1;
 }
 
-static void block_ends(sigset_t *ret)
+void act_cli_block_ends(sigset_t *ret)
 {
 	sigemptyset(ret);
 	sigaddset(ret, SIGINT);
@@ -135,23 +129,23 @@ static void block_ends(sigset_t *ret)
 
 int act_cli_exec(const struct options *o)
 {
-	struct cli c = { .pid = o->pid };
-	const struct act_ways ways = { release, regain, pause_for, &c };
+	struct act_cli c = { .pid = o->pid };
+	const struct act_ways ways = { act_cli_release, act_cli_regain, pause_for, &c };
 	struct act_run r = { .ways = &ways, .limit_ms = o->timeout * 1000u };
 	struct act_outcome outcome = { .end = ACT_OK };
 	_cleanup_buf_ struct buf source = { 0 };
 
 	struct err *err = act_file_read(o->script, o->code, &source);
 	if (err)
-		return fail(err);
-	block_ends(&c.ends);
+		return act_cli_fail(err);
+	act_cli_block_ends(&c.ends);
 	act_init(&r.act);
 	r.job = (struct act_job){ .source = source.data,
 				  .size = source.len,
 				  .name = o->code ? "<archerfish -c>" : o->script,
 				  .capture = !o->no_output };
-	err = run(&c, &r, &outcome);
-	int status = err ? fail(err) : print(&outcome);
+	err = act_cli_run(&c, &r, &outcome);
+	int status = err ? act_cli_fail(err) : print(&outcome);
 	act_deinit(&r.act);
 	act_outcome_deinit(&outcome);
 	python_destroy(r.python);

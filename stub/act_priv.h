@@ -11,7 +11,7 @@
 #define ACT_TEXT_AT 0x400u
 
 /* The memfd begins with u64 words; then come a name, the wrapper, the script, the result. */
-enum { ACT_WORD_DONE = 0, ACT_WORD_BEGUN = 8, ACT_WORD_STOP = 16 };
+enum { ACT_WORD_DONE = 0, ACT_WORD_BEGUN = 8, ACT_WORD_STOP = 16, ACT_WORD_LINK = 24 };
 #define ACT_FILE_NAME_AT 64u
 #define ACT_FILE_TEXT_AT 4096u
 

@@ -67,6 +67,8 @@ const char act_wrapper[] =
 "        name = get(name_at, name_size).decode('utf-8', 'surrogateescape')\n"
 "        source = get(source_at, source_size)\n"
 "        names = {'__name__': '__archerfish__', '__builtins__': builtins}\n"
+"        if bridge:\n"
+"            names['bridge'] = fd\n"
 "        code = compile(source, name, 'exec', 0, True)\n"
 "        if capture:\n"
 "            new = Kept(old[0], kept), Kept(old[1], kept)\n"
@@ -124,7 +126,7 @@ void act_put_text(const struct act_layout *l, struct buf *out)
 		   l->fd, l->wrapper_size, l->wrapper_at, l->fd);
 	buf_printf(out,
 		   "'source_at':%zu,'source_size':%zu,'result_at':%zu,'name_at':%zu,"
-		   "'name_size':%zu,'capture':%d})\n",
-		   l->source_at, l->source_size, l->result_at, l->name_at, l->name_size,
-		   l->capture);
+		   "'name_size':%zu,'capture':%d,'bridge':%d})\n",
+		   l->source_at, l->source_size, l->result_at, l->name_at, l->name_size, l->capture,
+		   l->bridge);
 }

@@ -163,6 +163,8 @@ int main(int argc, char **argv)
 		return stacks(&o);
 	case MODE_EXEC:
 		return act_cli_exec(&o);
+	case MODE_PDB:
+		return act_cli_pdb(&o);
 	default:
 		loop_block_signals(&o.inherit);
 		o.inherit.stderr_fd = o.remote_debug ? -1 : unblock_stderr();

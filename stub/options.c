@@ -263,7 +263,8 @@ void options_usage(FILE *out)
 	      "       archerfish stacks [--json] [--nonblocking] --tasks PID\n"
 	      "       archerfish stacks [OPTIONS] CORE [EXE]\n"
 	      "       archerfish exec [OPTIONS] PID FILE\n"
-	      "       archerfish exec [OPTIONS] PID -c CODE\n\n"
+	      "       archerfish exec [OPTIONS] PID -c CODE\n"
+	      "       archerfish pdb PID\n\n"
 	      "COMM is HOST:PORT, :PORT (this host only), unix:PATH, fd:N, a serial device,\n"
 	      "or - or stdio.\n\nOptions:\n",
 	      out);
@@ -372,6 +373,8 @@ static bool read_rest(struct reader *r)
 		return names_core(r) ? read_core(r) : read_pid(r);
 	if (r->o->mode == MODE_EXEC)
 		return read_exec(r);
+	if (r->o->mode == MODE_PDB)
+		return read_pid(r);
 	if (r->at >= r->argc)
 		return false;
 	r->o->comm = r->argv[r->at++];
@@ -395,7 +398,7 @@ static bool check_options(struct reader *r)
 	const struct options *o = r->o;
 	if (o->sysroot && !o->core)
 		fprintf(r->err, "archerfish: --sysroot is for cores\n");
-	else if (o->mode == MODE_EXEC && (o->read_only || o->nonblocking))
+	else if ((o->mode == MODE_EXEC || o->mode == MODE_PDB) && (o->read_only || o->nonblocking))
 		fprintf(r->err, "archerfish: with --%s nothing is run in the process\n",
 			o->read_only ? "read-only" : "nonblocking");
 	else if (o->nonblocking && (o->mode == MODE_LAUNCH || o->mode == MODE_MULTI || o->core))
@@ -411,7 +414,7 @@ static bool check_options(struct reader *r)
 static const struct {
 	const char *word;
 	enum mode mode;
-} modes[] = { { "stacks", MODE_STACKS }, { "exec", MODE_EXEC } };
+} modes[] = { { "stacks", MODE_STACKS }, { "exec", MODE_EXEC }, { "pdb", MODE_PDB } };
 
 bool options_parse(int argc, char **argv, struct options *ret, FILE *err)
 {

@@ -19,6 +19,7 @@ enum mode {
 	MODE_CORE,
 	MODE_STACKS,
 	MODE_EXEC,
+	MODE_PDB,
 	MODE_HELP,
 	MODE_VERSION
 };
@@ -26,7 +27,7 @@ enum mode {
 struct options {
 	enum mode mode;
 	const char *comm;     /* HOST:PORT, :PORT, unix:PATH, fd:N, - or stdio, a device */
-	pid_t pid;	      /* MODE_ATTACH, MODE_STACKS, MODE_EXEC */
+	pid_t pid;	      /* MODE_ATTACH, MODE_STACKS, MODE_EXEC, MODE_PDB */
 	const char *core;     /* MODE_CORE, MODE_STACKS: a core file; NULL: the process `pid' */
 	const char *exe;      /* with core: the program's file, or NULL */
 	const char *sysroot;  /* with core: below it are the files that were mapped; or NULL */

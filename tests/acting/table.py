@@ -52,7 +52,7 @@ def finish(program, expected):
 
 def blocked(stub, tool, state, times):
     """(what went wrong or None, times in ms from the start of exec to the script)"""
-    seconds = 2 + times * 0.2
+    seconds = 1.5 + times * 0.2
     program, took = start(tool, "blocked.py", state, "%g" % seconds), []
     end = time.monotonic() + seconds - 0.5
     try:

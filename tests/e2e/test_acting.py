@@ -3,6 +3,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -212,3 +213,68 @@ def _(t, gdb):
     t.has(out['monitor py-break-if 1 "x'], "text without an end")
     t.has(out["monitor py-break-if 1"], "wants a text")
     t.untouched(program.pid)
+
+
+def pdb_of(t, program, *options):
+    return t.archerfish("pdb", *options, str(program.pid), stdin=subprocess.PIPE)
+
+
+def say(pdb, *lines):
+    pdb.popen.stdin.write("".join(line + "\n" for line in lines).encode())
+    pdb.popen.stdin.flush()
+
+
+@case("pdb is at the interrupted frame of a blocked program, which ends as it would have",
+      python=oldest_and_newest)
+def _(t, python):
+    program = t.program(python, "debuggee.py", "2", until="^ready")
+    pdb = pdb_of(t, program)
+    say(pdb, "w", "up", "up", "p local", "b %d" % t.line("debuggee.py", "result"), "c",
+        "p item", "s", "p x", "cl 1", "c")
+    program.until(r"^\('item!item!item!item!', 9\) None\s*$")
+    t.equal((program.wait(), pdb.wait()), (0, 0), "exit statuses")
+    t.has(pdb.text, r"(?s)debuggee.py\(20\)get\(\).*\(Pdb\) 4.*'item'.*'item!'")
+
+
+@case("pdb is interrupted and left by keys, and the program is not traced afterwards")
+def _(t):
+    program = t.program(t.python(), "debuggee.py", "0", "500", until="^ready")
+    pdb = pdb_of(t, program)
+    pdb.until(r"\(Pdb\)")
+    say(pdb, "b debuggee.one, i == 400", "c")
+    t.eventually(lambda: pdb.pump(0.2) is False, "pdb is silent")
+    time.sleep(0.3)
+    at = len(pdb.text)
+    pdb.signal(signal.SIGINT)
+    pdb.until(r"\(Pdb\)", start=at)
+    say(pdb, "w", "p 'in', __name__")
+    pdb.until("'in', ")
+    pdb.popen.stdin.close()
+    t.equal(pdb.wait(), 0, "its exit status")
+    program.until(r"^\('item!item!item!item!', 499\) None\s*$")
+    t.equal(program.wait(), 0, "the program's exit status")
+
+
+@case("a program goes on if its pdb is killed, at the prompt or while it is traced")
+def _(t):
+    for traced in (False, True):
+        program = t.program(t.python(), "debuggee.py", "1", "300", until="^ready")
+        pdb = pdb_of(t, program)
+        pdb.until(r"\(Pdb\)")
+        if traced:
+            say(pdb, "b debuggee.one, i == 100000", "c")
+            t.eventually(lambda pdb=pdb: pdb.pump(0.2) is False, "pdb is silent")
+        pdb.signal(signal.SIGKILL)
+        program.until(r"^\('item!item!item!item!', 300\) None\s*$")
+        t.equal(program.wait(), 0, "the program's exit status")
+
+
+@case("pdb says why there is none")
+def _(t):
+    traced = sleeper(t, before="import sys\nsys.settrace(lambda *a: None)\n")
+    pdb = pdb_of(t, traced)
+    t.equal(pdb.wait(), 2, pdb.text)
+    t.has(pdb.text, "the program has a tracer already")
+    t.equal(acting.maps(traced.pid)[1], [], "descriptors")
+    pdb = pdb_of(t, traced, "--read-only")
+    t.check(pdb.wait() != 0, pdb.text)
