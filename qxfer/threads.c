@@ -86,21 +86,40 @@ static void put_extra(const struct qxfer_ctx *ctx, struct buf *out)
 	}
 }
 
-DOCUMENT(build_threads)
+static struct err *put_process(const struct qxfer_ctx *ctx, struct buf *out)
 {
 	struct tids tids = { 0 };
-	struct err *err = qxfer_no_annex("threads", annex);
-	if (!err)
-		err = ctx->target->ops->threads(ctx->target, add_tid, &tids);
+	struct err *err = ctx->target->ops->threads(ctx->target, add_tid, &tids);
 	if (!err && tids.failed)
 		err = &err_nomem;
-	if (!err) {
-		buf_puts(out, "<threads>\n");
-		for (size_t i = 0; i < tids.n; i++)
-			put_thread(ctx, tids.tid[i], out);
+	for (size_t i = 0; !err && i < tids.n; i++)
+		put_thread(ctx, tids.tid[i], out);
+	if (!err)
 		put_extra(ctx, out);
-		buf_puts(out, "</threads>\n");
-	}
 	free(tids.tid);
+	return err;
+}
+
+DOCUMENT(build_threads)
+{
+	/* Where @out lies belongs to one of the processes, too. */
+	_cleanup_buf_ struct buf text = { 0 };
+	struct qxfer_ctx one;
+	struct err *err = qxfer_no_annex("threads", annex);
+
+	if (err)
+		return err;
+	if (!ctx->process)
+		err = put_process(ctx, &text);
+	for (size_t i = 0; ctx->process && ctx->process(ctx->session, i, &one); i++) {
+		struct err *why = err ? NULL : put_process(&one, &text);
+		if (why)
+			err = why;
+	}
+	if (!err && text.failed)
+		err = &err_nomem;
+	buf_puts(out, "<threads>\n");
+	buf_put(out, text.data, text.len);
+	buf_puts(out, "</threads>\n");
 	return err;
 }

@@ -9,6 +9,7 @@
 #include "rsp/signals.h"
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
+#include "stub/inferiors.h"
 #include "stub/session.h"
 #include "stub/stopreply.h"
 #include "stub/view.h"
@@ -20,7 +21,7 @@ HANDLER(h_thread_stop_info)
 
 	if (!rsp_thread_id_parse(args, &id) || !cur_end(args))
 		return err_new(ERR_PROTO, "malformed qThreadStopInfo");
-	if ((id.pid > 0 && id.pid != s->target->pid) || !view_has_thread(s, id.tid))
+	if (!inferiors_select_id(s, &id) || !view_has_thread(s, id.tid))
 		return err_new(ERR_NOT_FOUND, "no thread %d", id.tid);
 	stop_reply_thread(s, id.tid, out);
 	return NULL;

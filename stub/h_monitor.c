@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "stub/handlers.h"
+#include "stub/inferiors.h"
 #include "stub/monitor.h"
 #include "stub/session.h"
 #include "stub/view.h"
@@ -283,6 +284,7 @@ static void say_unknown(struct session *s, const struct err *err, struct buf *te
 HANDLER(h_rcmd)
 {
 	struct session *s = session;
+	session_select_shown(s);
 	char line[COMMAND_MAX];
 	const char *rest;
 	_cleanup_buf_ struct buf text = { 0 };

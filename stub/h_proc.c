@@ -4,14 +4,26 @@
 
 #include "rsp/signals.h"
 #include "stub/handlers.h"
+#include "stub/inferiors.h"
 #include "stub/session.h"
 #include "stub/start.h"
 
-static struct err *check_pid(const struct session *s, uint64_t pid)
+/* The process is selected. */
+static struct err *check_pid(struct session *s, uint64_t pid)
 {
-	if (pid != (uint64_t)s->target->pid)
+	inferiors_select(s, pid <= INT32_MAX ? inferiors_find(s, (pid_t)pid) : NULL);
+	if (!pid || pid != (uint64_t)s->target->pid)
 		return err_new(ERR_NOT_FOUND, "no process %llx", (unsigned long long)pid);
 	return NULL;
+}
+
+/* The one selected is no more; others may be. */
+static void note_gone(struct session *s)
+{
+	if (s->stopper == s->now)
+		s->stop = (struct stop_event){ .kind = STOP_EXITED };
+	if (s->general == s->now)
+		s->g_tid = 0;
 }
 
 /* Without extended mode there is nothing left to talk about, and the stub ends. */
@@ -73,18 +85,27 @@ static struct err *kill_process(struct session *s)
 	return s->target->run->kill(s->target);
 }
 
+static void kill_all(struct session *s)
+{
+	for (struct inferior *i = inferiors_first(s); i; i = inferiors_next(s, i)) {
+		inferiors_select(s, i);
+		if (!s->target->run)
+			continue;
+		struct err *err = kill_process(s);
+		if (err_catch(&err, ERR_STATE))
+			err = s->target->run->detach(s->target, 0);
+		err_drop(err); /* and no way to tell */
+		note_gone(s);
+	}
+}
+
 HANDLER(h_kill)
 {
 	struct session *s = session;
 	(void)args;
 
 	s->no_reply = true; /* k has none, but of lldb's servers */
-	if (s->target->pid > 0 && s->target->run) {
-		struct err *err = kill_process(s);
-		if (err_catch(&err, ERR_STATE))
-			err = s->target->run->detach(s->target, 0);
-		err_drop(err); /* and no way to tell */
-	}
+	kill_all(s);
 	if (s->peer.lldb) {
 		s->no_reply = false;
 		buf_puts(out, "X09");
@@ -107,8 +128,7 @@ HANDLER(h_vkill)
 	if (err)
 		return err;
 	/* Unlike k, the client says itself when it is done with the connection. */
-	s->stop = (struct stop_event){ .kind = STOP_EXITED };
-	s->g_tid = 0;
+	note_gone(s);
 	buf_puts(out, "OK");
 	return NULL;
 }
@@ -124,11 +144,8 @@ HANDLER(h_restart)
 		return err_new(ERR_UNSUPPORTED, "R");
 	s->no_reply = true;
 	/* The old one first: both would be ours to wait for. */
-	struct err *err = s->target->pid > 0 ? kill_process(s) : NULL;
-	err_drop(err);
-	s->stop = (struct stop_event){ .kind = STOP_EXITED };
-	s->g_tid = 0;
-	err = session_launch(s);
+	kill_all(s);
+	struct err *err = session_launch(s);
 	if (err)
 		fprintf(stderr, "%s\n", err->msg);
 	err_drop(err); /* `?' tells */

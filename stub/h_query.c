@@ -8,6 +8,7 @@
 #include "rsp/signals.h"
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
+#include "stub/inferiors.h"
 #include "stub/session.h"
 #include "stub/view.h"
 
@@ -20,6 +21,8 @@ HANDLER(h_noack)
 	return NULL;
 }
 
+static bool process_ctx(void *session, size_t i, struct qxfer_ctx *ret);
+
 static struct qxfer_ctx qxfer_ctx(struct session *s)
 {
 	return (struct qxfer_ctx){
@@ -30,16 +33,42 @@ static struct qxfer_ctx qxfer_ctx(struct session *s)
 		.multiprocess = s->peer.multiprocess,
 		.read_only = s->options->read_only,
 		.extra = view_extra(s),
+		.process = process_ctx,
+		.session = s,
 	};
+}
+
+/* For a document about all processes. */
+static bool process_ctx(void *session, size_t i, struct qxfer_ctx *ret)
+{
+	struct session *s = session;
+	struct inferior *at = inferiors_first(s);
+
+	while (at && i--)
+		at = inferiors_next(s, at);
+	inferiors_select(s, at ? at : s->general);
+	if (at)
+		*ret = qxfer_ctx(s);
+	return at != NULL;
+}
+
+/* The executable is asked for by the number of its process. */
+static void select_named(struct session *s, struct rsp_cursor annex)
+{
+	uint64_t pid;
+
+	if (cur_literal(&annex, "exec-file:read:") && cur_hex(&annex, &pid) && pid <= INT32_MAX)
+		inferiors_select(s, inferiors_find(s, (pid_t)pid));
 }
 
 HANDLER(h_qxfer)
 {
 	struct session *s = session;
-	struct qxfer_ctx ctx = qxfer_ctx(s);
 
 	if (!cur_char(args, ':'))
 		return err_new(ERR_UNSUPPORTED, "qXfer");
+	select_named(s, *args);
+	struct qxfer_ctx ctx = qxfer_ctx(s);
 	struct rsp_cursor object = *args;
 	s->described |= cur_literal(&object, "features:");
 	return qxfer_handle(&s->qxfer, &ctx, args, RSP_PACKET_MAX, out);
@@ -120,6 +149,8 @@ HANDLER(h_attached)
 		return err_new(ERR_PROTO, "malformed qAttached");
 	if (!cur_end(args))
 		return err_new(ERR_PROTO, "malformed qAttached");
+	if (pid <= INT32_MAX)
+		inferiors_select(s, inferiors_find(s, (pid_t)pid));
 	if (pid != (uint64_t)s->target->pid)
 		return err_new(ERR_NOT_FOUND, "no process %llu", (unsigned long long)pid);
 	buf_puts(out, s->target->attached ? "1" : "0");

@@ -8,6 +8,7 @@
 
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
+#include "stub/inferiors.h"
 #include "stub/pyregs.h"
 #include "stub/session.h"
 #include "stub/view.h"
@@ -24,7 +25,7 @@ static struct err *pick_thread(struct session *s, struct rsp_cursor *args, pid_t
 	if (cur_literal(args, ";thread:")) {
 		if (!rsp_thread_id_parse(args, &id) || id.tid <= 0)
 			return err_new(ERR_PROTO, "malformed thread of a register request");
-		if (id.pid > 0 && id.pid != s->target->pid)
+		if (!inferiors_select_id(s, &id))
 			return err_new(ERR_NOT_FOUND, "no process %d", id.pid);
 		if (!view_has_thread(s, id.tid))
 			return err_new(ERR_NOT_FOUND, "no thread %d", id.tid);

@@ -7,6 +7,7 @@
 #include "rsp/signals.h"
 #include "rsp/vcont.h"
 #include "stub/handlers.h"
+#include "stub/inferiors.h"
 #include "stub/session.h"
 #include "stub/stopreply.h"
 #include "stub/view.h"
@@ -21,6 +22,7 @@ HANDLER(h_stop_reason)
 		s->owed = s->no_reply = true;
 		return NULL;
 	}
+	inferiors_select(s, s->stopper);
 	if (s->target->pid <= 0 && s->stop.kind != STOP_EXITED && s->stop.kind != STOP_KILLED)
 		buf_puts(out, "W00");
 	else
@@ -52,30 +54,43 @@ static struct err *look_again(struct session *s, pid_t tid)
 /* The client was told of a library and resumes from that: what had stopped comes now. */
 static struct err *report_deferred(struct session *s)
 {
+	inferiors_keep(s);
 	s->c_tid = s->asked_tid = 0;
 	s->g_tid = s->stop.tid;
 	stop_reply(s, &s->reply);
 	return NULL;
 }
 
-static struct err *resume(struct session *s, const struct resume_action *actions, size_t n)
+/* What is about the session, and not one of its processes.  *done: it is answered. */
+static struct err *resume_begins(struct session *s, pid_t tid, bool *done)
+{
+	inferiors_select(s, s->stopper);
+	*done = view_take_deferred(s);
+	if (*done)
+		return report_deferred(s);
+	inferiors_restore(s);
+	*done = s->target->look != NULL;
+	if (*done)
+		return look_again(s, tid);
+	if (s->target->still)
+		return err_new(ERR_STATE, "%s", s->target->still);
+	if (!s->target->run)
+		return err_new(ERR_UNSUPPORTED, "target cannot run");
+	return NULL;
+}
+
+/* The process that is selected. */
+static struct err *resume_process(struct session *s, const struct resume_action *actions, size_t n)
 {
 	struct target *t = s->target;
 
-	if (view_take_deferred(s))
-		return report_deferred(s);
-	if (t->look)
-		return look_again(s, actions->tid);
-	if (t->still)
-		return err_new(ERR_STATE, "%s", t->still);
-	if (!t->run)
-		return err_new(ERR_UNSUPPORTED, "target cannot run");
 	view_resumes(s);
 	t->pass_signals = s->pass_signals;
 	t->keep_signals = s->program_signals_set ? s->program_signals : NULL;
 	struct err *err = t->run->resume(t, actions, n);
 	if (err)
 		return err;
+	inferiors_set_moving(s->now, true);
 	s->running = s->owed = s->no_reply = true;
 	return NULL;
 }
@@ -121,10 +136,8 @@ static struct err *convert(struct session *s, const struct rsp_vcont *from,
 	const struct rsp_thread_id *id = &from->thread;
 
 	*ret = (struct resume_action){ .tid = id->tid == RSP_ALL ? -1 : id->tid };
-	if (id->pid > 0 && id->pid != s->target->pid)
-		return err_new(ERR_PROTO, "no process %x", (unsigned int)id->pid);
 	if (id->tid == RSP_ANY)
-		ret->tid = s->g_tid;
+		ret->tid = view_has_thread(s, s->g_tid) ? s->g_tid : target_first_thread(s->target);
 	if (view_is_virtual(ret->tid))
 		return convert_virtual(s, from, ret);
 	switch (from->kind) {
@@ -146,6 +159,75 @@ static struct err *convert(struct session *s, const struct rsp_vcont *from,
 	return convert_signal(s, from->signo, &ret->signo);
 }
 
+/* Whether it may be about a thread of the process that is selected. */
+static bool is_about(struct session *s, const struct rsp_thread_id *id)
+{
+	if (id->pid > 0)
+		return id->pid == s->target->pid;
+	return id->tid <= 0 || !inferiors_several(s) || view_has_thread(s, id->tid);
+}
+
+/* Those of the actions that are about the process that is selected. */
+static struct err *resume_by(struct session *s, const struct rsp_vcont_list *list, size_t *known)
+{
+	struct resume_action *actions = calloc(list->n, sizeof(*actions));
+	struct err *err = actions ? NULL : &err_nomem;
+	size_t n = 0;
+
+	for (size_t i = 0; !err && i < list->n; i++) {
+		if (!is_about(s, &list->action[i].thread))
+			continue;
+		++*known;
+		err = convert(s, &list->action[i], &actions[n]);
+		n += !err;
+	}
+	if (!err && n)
+		err = resume_process(s, actions, n);
+	free(actions);
+	return err;
+}
+
+static bool names_known(struct session *s, const struct rsp_vcont_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->action[i].thread.pid > 0 &&
+		    !inferiors_find(s, list->action[i].thread.pid))
+			return false;
+	return true;
+}
+
+/*
+ * Each process by the actions that are about it.  One that cannot go on is no error as long
+ * as another does.
+ */
+static struct err *resume_all(struct session *s, const struct rsp_vcont_list *list)
+{
+	struct err *err = NULL;
+	size_t known = 0;
+	bool done;
+
+	if (!names_known(s, list))
+		return err_new(ERR_PROTO, "an action is about an unknown process");
+	err = resume_begins(s, list->action[0].thread.tid, &done);
+	if (err || done)
+		return err;
+	for (struct inferior *i = inferiors_first(s); i; i = inferiors_next(s, i)) {
+		inferiors_select(s, i);
+		struct err *why = resume_by(s, list, &known);
+		if (!err)
+			err = why;
+		else
+			err_drop(why); /* one reason is enough */
+	}
+	if (!err && !s->running)
+		err = err_new(ERR_STATE, "no thread to resume");
+	if (s->running) {
+		err_drop(err); /* others go on */
+		err = NULL;
+	}
+	return err;
+}
+
 HANDLER(h_vcont)
 {
 	struct session *s = session;
@@ -156,21 +238,17 @@ HANDLER(h_vcont)
 	struct err *err = rsp_vcont_parse(args, &list);
 	if (err)
 		return err;
-	if (view_resume_is_told(s, &list)) {
+	inferiors_select(s, s->stopper);
+	if (s->target->pid > 0 && view_resume_is_told(s, &list)) {
 		rsp_vcont_deinit(&list);
+		inferiors_keep(s);
 		s->c_tid = s->asked_tid = 0;
 		s->g_tid = s->stop.tid;
 		stop_reply(s, out);
 		return NULL;
 	}
-	struct resume_action *actions = calloc(list.n, sizeof(*actions));
-	if (!actions)
-		err = &err_nomem;
-	for (size_t i = 0; !err && i < list.n; i++)
-		err = convert(s, &list.action[i], &actions[i]);
-	if (!err)
-		err = resume(s, actions, list.n);
-	free(actions);
+	inferiors_restore(s);
+	err = resume_all(s, &list);
 	rsp_vcont_deinit(&list);
 	return err;
 }
@@ -192,9 +270,12 @@ HANDLER(h_vcont_query)
  */
 static struct err *resume_old(struct session *s, bool step, int signo)
 {
-	bool one = s->c_tid > 0;
+	bool one = s->c_tid > 0, done;
 	pid_t tid = one ? s->c_tid : s->g_tid;
-	struct err *err = NULL;
+	struct err *err = resume_begins(s, tid, &done);
+
+	if (err || done)
+		return err;
 
 	if (view_is_virtual(tid) && step)
 		err = view_step(s, tid, 0, 0);
@@ -207,7 +288,14 @@ static struct err *resume_old(struct session *s, bool step, int signo)
 		  .signo = signo },
 		{ .tid = -1, .kind = RESUME_CONT },
 	};
-	return resume(s, actions, one ? 1 : 2);
+	err = resume_process(s, actions, one ? 1 : 2);
+	for (struct inferior *i = inferiors_first(s); !err && !one && i; i = inferiors_next(s, i)) {
+		if (inferiors_moving(i))
+			continue;
+		inferiors_select(s, i);
+		err = resume_process(s, &actions[1], 1);
+	}
+	return err;
 }
 
 static struct err *set_pc(struct session *s, struct rsp_cursor *args)

@@ -72,10 +72,8 @@ struct err *session_launch(struct session *s)
 	struct err *err = session_may_add(s);
 
 	if (!err)
-		err = s->starter->launch(s->start, &fresh);
-	if (!err)
-		session_add(s, fresh);
-	return err;
+		err = s->starter->launch(s->start, s->target, &fresh);
+	return err ? err : session_add(s, fresh);
 }
 
 /* vRun;PROGRAM;ARG... */
@@ -110,12 +108,13 @@ struct err *session_attach(struct session *s, pid_t pid, struct buf *out)
 	struct err *err = session_may_add(s);
 
 	if (!err)
-		err = s->starter->attach(s->options, pid, &fresh);
+		err = s->starter->attach(s->options, pid, s->target, &fresh);
 	if (err)
 		return err;
-	session_add(s, fresh);
-	stop_reply(s, out);
-	return NULL;
+	err = session_add(s, fresh);
+	if (!err)
+		stop_reply(s, out);
+	return err;
 }
 
 /* vAttach;PID */

@@ -6,14 +6,10 @@
 #include "qxfer/python.h"
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
+#include "stub/inferiors.h"
 #include "stub/session.h"
 #include "stub/tls.h"
 #include "stub/view.h"
-
-static bool names_our_process(const struct session *s, const struct rsp_thread_id *id)
-{
-	return id->pid == RSP_ANY || id->pid == RSP_ALL || id->pid == s->target->pid;
-}
 
 /*
  * Hg: the thread that registers, memory and documents are read of.  "Any" and
@@ -27,6 +23,7 @@ static bool set_general(struct session *s, const struct rsp_thread_id *id)
 		tid = view_has_thread(s, s->g_tid) ? s->g_tid : target_first_thread(s->target);
 	else if (!view_has_thread(s, tid))
 		return false;
+	inferiors_keep(s);
 	s->g_tid = tid;
 	s->g_packet = s->packets;
 	return true;
@@ -51,7 +48,7 @@ HANDLER(h_set_thread)
 		return err_new(ERR_UNSUPPORTED, "neither Hg nor Hc");
 	if (!rsp_thread_id_parse(args, &id) || !cur_end(args))
 		return err_new(ERR_PROTO, "malformed H");
-	if (!names_our_process(s, &id) || !(general ? set_general(s, &id) : set_continue(s, &id)))
+	if (!inferiors_select_id(s, &id) || !(general ? set_general(s, &id) : set_continue(s, &id)))
 		return err_new(ERR_NOT_FOUND, "no thread %d", id.tid);
 	buf_puts(out, "OK");
 	return NULL;
@@ -64,7 +61,7 @@ static struct err *parse_one_thread(struct session *s, struct rsp_cursor *args, 
 
 	if (!rsp_thread_id_parse(args, &id) || !cur_end(args))
 		return err_new(ERR_PROTO, "malformed thread id");
-	if (!names_our_process(s, &id) || !view_has_thread(s, id.tid))
+	if (!inferiors_select_id(s, &id) || !view_has_thread(s, id.tid))
 		return err_new(ERR_NOT_FOUND, "no thread %d", id.tid);
 	*ret = id.tid;
 	return NULL;
@@ -78,6 +75,7 @@ HANDLER(h_thread_alive)
 	if (err)
 		return err;
 	s->asked_tid = tid;
+	s->asked = s->now;
 	buf_puts(out, "OK");
 	return NULL;
 }
@@ -114,8 +112,10 @@ static struct err *list_threads(struct session *s, struct buf *out)
 	struct thread_page page = { .s = s, .out = out, .skip = s->threads_sent };
 	struct err *err = NULL;
 
-	if (s->target->pid > 0)
+	for (struct inferior *i = inferiors_first(s); !err && i; i = inferiors_next(s, i)) {
+		inferiors_select(s, i);
 		err = view_threads(s, add_to_page, &page);
+	}
 	if (err)
 		return err;
 	s->threads_sent += page.sent;

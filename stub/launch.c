@@ -13,7 +13,7 @@ static struct err *launch(const struct options *o, struct target **ret)
 	struct start start;
 
 	start_init(&start, o);
-	struct err *err = start_live.launch(&start, ret);
+	struct err *err = start_live.launch(&start, NULL, ret);
 	start_deinit(&start);
 	return err;
 }
@@ -42,7 +42,7 @@ struct err *target_open(const struct options *o, struct target **ret)
 		return open_core(o, ret);
 	if (o->mode == MODE_MULTI)
 		return live_none(ret);
-	return o->mode == MODE_LAUNCH ? launch(o, ret) : start_live.attach(o, o->pid, ret);
+	return o->mode == MODE_LAUNCH ? launch(o, ret) : start_live.attach(o, o->pid, NULL, ret);
 }
 
 void target_close(struct target *t)

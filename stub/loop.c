@@ -88,7 +88,7 @@ static void close_client(struct loop *lp)
 	lp->open = false;
 	session_close(s);
 	if (s->end == SESSION_QUIT || o->once || lp->listener->fd < 0 ||
-	    (!s->extended && !o->multi && s->target->pid <= 0)) {
+	    (!s->extended && !o->multi && !session_has_process(s))) {
 		lp->quit = true;
 		return;
 	}

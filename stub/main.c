@@ -89,7 +89,7 @@ static int serve(const struct options *o)
 	session.log = open_log(o);
 	int status = loop_run(&session, &listener);
 	listener_close(&listener);
-	target_close(session.target);
+	session_close_targets(&session);
 	session_deinit(&session);
 	/* A program that was detached from still has our terminal: wait for it, as gdbserver does. */
 	if (child)

@@ -202,7 +202,7 @@ static const char *expand_home(const char *path, char ret[PATH_MAX])
 	return n > 0 && n < PATH_MAX ? ret : path;
 }
 
-static struct err *launch(struct start *st, struct target **ret)
+static struct err *launch(struct start *st, struct target *beside, struct target **ret)
 {
 	const struct options *o = st->options;
 	char cwd[PATH_MAX];
@@ -222,15 +222,17 @@ static struct err *launch(struct start *st, struct target **ret)
 		.io = { st->io[0], st->io[1], st->io[2] },
 		.stdin_null = conn_is_stdio(o->comm),
 	};
-	struct err *err = live_launch(&how, ret);
+	struct err *err = live_launch(&how, beside, ret);
 	if (!err)
 		fprintf(stderr, "Process %s created; pid = %d\n", st->argv[0], (*ret)->pid);
 	return err;
 }
 
-static struct err *attach(const struct options *o, pid_t pid, struct target **ret)
+static struct err *attach(const struct options *o, pid_t pid, struct target *beside,
+			  struct target **ret)
 {
-	struct err *err = o->nonblocking ? look_open(pid, o->tries, ret) : live_attach(pid, ret);
+	struct err *err = o->nonblocking ? look_open(pid, o->tries, ret)
+					 : live_attach_beside(beside, pid, ret);
 	if (err) {
 		struct err *whole =
 			err_new(err->code, "Cannot attach to process %d: %s", pid, err->msg);

@@ -50,10 +50,12 @@ struct err *start_set_text(char **field, const char *text) MUST_CHECK;
 struct starter {
 	/*
 	 * Starts the program of @st and stops it at its first instruction.  ERR_STATE: it did
-	 * not get there; the error says why.
+	 * not get there; the error says why.  @beside: a target of this starter that is there
+	 * at the same time, or NULL.
 	 */
-	struct err *(*launch)(struct start *st, struct target **ret);
-	struct err *(*attach)(const struct options *o, pid_t pid, struct target **ret);
+	struct err *(*launch)(struct start *st, struct target *beside, struct target **ret);
+	struct err *(*attach)(const struct options *o, pid_t pid, struct target *beside,
+			      struct target **ret);
 };
 /* Real ones; says so on stderr, in gdbserver's words. */
 extern const struct starter start_live;

@@ -18,7 +18,7 @@ static void live_destroy(struct target *t)
 	while (l->first)
 		lwp_remove(l, l->first);
 	proc_close(l);
-	free(l->early);
+	live_leave(l);
 	points_deinit(&l->points);
 	arch_free(l->made_arch);
 	target_deinit(t);
@@ -48,7 +48,7 @@ static const struct target_ops live_ops = {
 	.root_fd = proc_root_fd,
 };
 
-struct err *live_new(pid_t pid, struct live **ret)
+struct err *live_new(pid_t pid, struct target *beside, struct live **ret)
 {
 	struct live *l = calloc(1, sizeof(*l));
 	if (!l)
@@ -70,6 +70,11 @@ struct err *live_new(pid_t pid, struct live **ret)
 	l->points.insn = l->target.arch->bp_insn;
 	l->points.len = l->target.arch->bp_len;
 	struct err *err = mem_init(&l->target.mem, &live_mem_ops, l, 8);
+	if (!err) {
+		err = live_join(l, beside);
+		if (err)
+			mem_deinit(&l->target.mem);
+	}
 	if (err) {
 		free(l);
 		return err;
@@ -81,7 +86,7 @@ struct err *live_new(pid_t pid, struct live **ret)
 struct err *live_none(struct target **ret)
 {
 	struct live *l;
-	struct err *err = live_new(0, &l);
+	struct err *err = live_new(0, NULL, &l);
 	if (!err)
 		*ret = &l->target;
 	return err;
@@ -158,10 +163,10 @@ static struct err *seize_all(struct live *l)
 	return err;
 }
 
-struct err *live_attach(pid_t pid, struct target **ret)
+struct err *live_attach_beside(struct target *beside, pid_t pid, struct target **ret)
 {
 	struct live *l;
-	struct err *err = live_new(pid, &l);
+	struct err *err = live_new(pid, beside, &l);
 	if (err)
 		return err;
 	l->target.attached = true;
@@ -187,4 +192,9 @@ struct err *live_attach(pid_t pid, struct target **ret)
 	l->phase = LIVE_STOPPED;
 	*ret = &l->target;
 	return NULL;
+}
+
+struct err *live_attach(pid_t pid, struct target **ret)
+{
+	return live_attach_beside(NULL, pid, ret);
 }

@@ -33,9 +33,11 @@ struct live_launch {
 
 /*
  * Starts a program and stops it at its first instruction.  If it does not get
- * there, the error says why ("exited with code 127").
+ * there, the error says why ("exited with code 127").  @beside: a live target that may be
+ * traced at the same time, or one after the other, by this thread; NULL: there is none.
  */
-struct err *live_launch(const struct live_launch *how, struct target **ret) MUST_CHECK;
+struct err *live_launch(const struct live_launch *how, struct target *beside,
+			struct target **ret) MUST_CHECK;
 
 /* A process that is none (yet): pid 0. */
 struct err *live_none(struct target **ret) MUST_CHECK;
@@ -45,5 +47,6 @@ struct err *live_none(struct target **ret) MUST_CHECK;
  * it fails, nothing of the process is held.
  */
 struct err *live_attach(pid_t pid, struct target **ret) MUST_CHECK;
+struct err *live_attach_beside(struct target *beside, pid_t pid, struct target **ret) MUST_CHECK;
 
 #endif

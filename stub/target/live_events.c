@@ -173,35 +173,6 @@ static void on_trap(struct live *l, struct lwp *p)
 	}
 }
 
-/* A stop that came before the event that announces its thread. */
-static void note_early(struct live *l, pid_t tid, int status)
-{
-	if (l->nearly == l->early_cap) {
-		size_t cap = l->early_cap ? l->early_cap * 2 : 16;
-		struct early *early = reallocarray(l->early, cap, sizeof(*early));
-		if (!early) {
-			/* Rather untraced than stopped for ever. */
-			(void)ptrace(PTRACE_DETACH, tid, NULL, NULL);
-			return;
-		}
-		l->early = early;
-		l->early_cap = cap;
-	}
-	l->early[l->nearly++] = (struct early){ tid, status };
-}
-
-static bool take_early(struct live *l, pid_t tid, int *ret)
-{
-	for (size_t i = 0; i < l->nearly; i++) {
-		if (l->early[i].tid != tid)
-			continue;
-		*ret = l->early[i].status;
-		l->early[i] = l->early[--l->nearly];
-		return true;
-	}
-	return false;
-}
-
 static pid_t event_message(struct lwp *p)
 {
 	unsigned long msg = 0;
@@ -222,7 +193,7 @@ static void on_birth(struct live *l, struct lwp *p, pid_t tid)
 	born->resumed = p->resumed;
 	/* It stops by itself, once; that stop answers any PTRACE_INTERRUPT. */
 	born->asked = l->phase == LIVE_STOPPING;
-	if (take_early(l, tid, &status))
+	if (live_take_early(l, tid, &status))
 		live_handle_status(l, tid, status);
 }
 
@@ -231,7 +202,7 @@ static void release_child(struct live *l, pid_t child, uint64_t flags)
 {
 	int status = 0;
 
-	if (!take_early(l, child, &status) && waitpid(child, &status, __WALL) != child)
+	if (!live_take_early(l, child, &status) && waitpid(child, &status, __WALL) != child)
 		return;
 	if (!WIFSTOPPED(status))
 		return;
@@ -270,15 +241,6 @@ static void on_vfork_done(struct live *l, struct lwp *p)
 	if (!live_memory_shared(l))
 		live_lower_points(l);
 	quiet_stop(l, p);
-}
-
-void live_release_early(struct live *l)
-{
-	for (size_t i = 0; i < l->nearly; i++) {
-		live_clean_child(l, l->early[i].tid);
-		(void)ptrace(PTRACE_DETACH, l->early[i].tid, NULL, NULL);
-	}
-	l->nearly = 0;
 }
 
 /* What is left of a thread that has become another program. */
@@ -448,22 +410,12 @@ static void on_thread_exit(struct live *l, struct lwp *p, int status)
 		on_process_exit(l, status);
 }
 
-static void on_unknown(struct live *l, pid_t tid, int status)
-{
-	int stopped;
-
-	if (WIFSTOPPED(status))
-		note_early(l, tid, status);
-	else
-		(void)take_early(l, tid, &stopped); /* it has died unannounced */
-}
-
 void live_handle_status(struct live *l, pid_t tid, int status)
 {
 	struct lwp *p = lwp_find(l, tid);
 
 	if (!p)
-		on_unknown(l, tid, status);
+		live_route(l, tid, status); /* it is not ours */
 	else if (WIFSTOPPED(status))
 		on_stopped(l, p, status);
 	else if (tid == l->target.pid)
@@ -478,11 +430,13 @@ void live_drain(struct live *l)
 	pid_t tid = 1;
 	unsigned int n = 0;
 
+	while (!l->exited && live_read_mail(l))
+		;
 	for (; !l->exited && n < DRAIN_MAX; n++) {
 		tid = waitpid(-1, &status, __WALL | WNOHANG);
 		if (tid <= 0)
 			break;
-		live_handle_status(l, tid, status);
+		live_route(l, tid, status);
 	}
 	l->more = n == DRAIN_MAX;
 }

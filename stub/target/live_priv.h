@@ -55,11 +55,16 @@ struct lwp {
 #define LWP_BUCKETS 1024u
 #define SHARERS_MAX 8u
 
-/* The stop of a thread or process that no event has announced yet. */
-struct early {
-	pid_t tid;
-	int status;
+/* What waitpid() said of a thread, for whoever it concerns. */
+struct live_mail {
+	struct letter {
+		pid_t tid;
+		int status;
+	} * letter;
+	size_t n, cap;
 };
+
+struct live_pool; /* live_pool.c */
 
 enum live_phase {
 	LIVE_STOPPED, /* every thread is */
@@ -75,8 +80,9 @@ struct live {
 	struct lwp *bucket[LWP_BUCKETS];
 	size_t nlwps;
 
-	struct early *early;
-	size_t nearly, early_cap;
+	struct live_pool *pool; /* those that are traced together */
+	struct live *pool_next;
+	struct live_mail inbox; /* what others were told of our threads */
 
 	struct xsave_layout
 		cpu; /* of this machine's registers; asked before anything stands still */
@@ -117,6 +123,19 @@ struct live {
 struct lwp *lwp_find(struct live *l, pid_t tid);
 struct lwp *lwp_add(struct live *l, pid_t tid); /* NULL: no memory */
 void lwp_remove(struct live *l, struct lwp *p);
+
+/* live_pool.c */
+/* From now on it is traced together with @beside; NULL: with none. */
+struct err *live_join(struct live *l, struct target *beside) MUST_CHECK;
+void live_leave(struct live *l);
+/* What waitpid() said goes to whoever's thread that is: here, to an inbox, or to the early ones. */
+void live_route(struct live *l, pid_t tid, int status);
+/* Handles one that others were told; false: there is none. */
+bool live_read_mail(struct live *l);
+/* The stop of a thread or process that no event had announced yet. */
+bool live_take_early(struct live *l, pid_t tid, int *ret);
+/* Lets go what has not been announced, when nothing can announce it any more. */
+void live_release_early(struct live *l);
 
 /* live_proc.c: what /proc knows */
 struct err *proc_open(struct live *l) MUST_CHECK;
@@ -232,8 +251,6 @@ void live_handle_status(struct live *l, pid_t tid, int status);
 bool live_passes(const struct live *l, int signo);
 /* Takes what waitpid() has now. */
 void live_drain(struct live *l);
-/* Lets go what has not been announced, when nothing can announce it any more. */
-void live_release_early(struct live *l);
 
 /* live_hits.c: hits of breakpoints that are judged before anybody is told */
 /*
@@ -272,7 +289,7 @@ struct err *live_wait_stopped(struct live *l) MUST_CHECK;
 #define LIVE_OPTIONS                                                                           \
 	(PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | \
 	 PTRACE_O_TRACEVFORKDONE)
-struct err *live_new(pid_t pid, struct live **ret) MUST_CHECK;
+struct err *live_new(pid_t pid, struct target *beside, struct live **ret) MUST_CHECK;
 /* Memory, root and architecture of a process that has just stopped. */
 struct err *live_open_image(struct live *l) MUST_CHECK;
 

@@ -444,15 +444,15 @@ static struct err *live_kill(struct target *t)
 {
 	struct live *l = to_live(t);
 	struct err *err = NULL;
-	int status;
-	pid_t tid = 0;
+	siginfo_t info;
 
-	(void)kill(t->pid, SIGKILL);
+	if (!l->exited)
+		(void)kill(t->pid, SIGKILL);
 	l->phase = LIVE_STOPPING; /* so that nothing is let go on */
 	for (int tries = 0; !l->exited && tries < STOP_TIMEOUT_MS; tries++) {
-		while (!l->exited && (tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0)
-			live_handle_status(l, tid, status);
-		if (tid < 0 && errno == ECHILD)
+		live_drain(l);
+		if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) < 0 &&
+		    errno == ECHILD)
 			break;
 		if (!l->exited)
 			sleep_us(1000);
@@ -468,10 +468,26 @@ static struct err *live_kill(struct target *t)
 	return err;
 }
 
+static struct err *live_halt(struct target *t)
+{
+	struct live *l = to_live(t);
+
+	if (l->phase == LIVE_STOPPED)
+		return NULL;
+	live_ask_to_stop(l);
+	struct err *err = live_wait_stopped(l);
+	l->phase = LIVE_STOPPED;
+	l->interrupt = t->busy = false;
+	t->wait_ms = 0;
+	target_moved(t);
+	return err;
+}
+
 const struct target_run_ops live_run_ops = {
 	.resume = live_resume,
 	.interrupt = live_interrupt,
 	.next_event = live_next_event,
+	.halt = live_halt,
 	.detach = live_detach,
 	.kill = live_kill,
 };

@@ -195,7 +195,7 @@ static void give_terminal(pid_t pid)
 	signal(SIGTTOU, old);
 }
 
-struct err *live_launch(const struct live_launch *how, struct target **ret)
+struct err *live_launch(const struct live_launch *how, struct target *beside, struct target **ret)
 {
 	struct live *l = NULL;
 	pid_t pid;
@@ -204,7 +204,7 @@ struct err *live_launch(const struct live_launch *how, struct target **ret)
 	if (err)
 		return err;
 	(void)setpgid(pid, pid);
-	err = live_new(pid, &l);
+	err = live_new(pid, beside, &l);
 	if (!err && ptrace(PTRACE_SEIZE, pid, NULL, (long)(LIVE_OPTIONS | PTRACE_O_EXITKILL)) != 0)
 		err = err_os("tracing process %d", pid);
 	struct lwp *p = err ? NULL : lwp_add(l, pid);

@@ -204,3 +204,104 @@ def _(t):
         server.signal(signo)
         server.wait()
         gone(t, inferior.pid)
+
+
+def both(t, r):
+    """Two programs in one connection, the second one stopped where it began."""
+    _, first = run(t, r, "signals", "busy", 2)
+    _, second = run(t, r, "signals", "busy", 3)
+    return first, second
+
+
+@case("several processes in one connection stop and go on together, or one alone")
+def _(t):
+    server, r = multi(t)
+    first, second = both(t, r)
+    t.equal(sorted(r.threads()), sorted("p%x.%x" % (p.pid, p.pid) for p in (first, second)),
+            "threads")
+    t.equal(r.xfer("threads").count(b"<thread "), 2, "threads of the document")
+    for p in (first, second):
+        r.ok("Hgp%x.0" % p.pid)
+        t.equal(r.ask("qC").decode(), "QCp%x.%x" % (p.pid, p.pid), "the thread of Hg")
+        r.insert(p["turn"])
+        t.equal(p.read(p["turn"], 1), b"\xcc", "the breakpoint's byte")
+    # One alone, while the other stands.
+    stop = r.run("c:p%x.-1" % first.pid)
+    t.equal((stop.pid, stop.pc), (first.pid, first["turn"]), "who stopped, and where")
+    t.equal(second.state(), "t", "the other one")
+    t.equal(len(second.tids()), 1, "threads of the other one")
+    stop = r.run("c:p%x.-1" % second.pid)
+    t.equal((stop.pid, stop.pc), (second.pid, second["turn"]), "who stopped, and where")
+    t.check({"p%x.%x" % (p.pid, x) for p in (first, second) for x in p.tids()} ==
+            set(r.threads()), "the list of threads")
+    t.equal(r.ask("Tp%x.%x" % (first.pid, first.pid)), b"OK", "T of the other one")
+    t.equal(r.ask("Tp%x.%x" % (first.pid, second.pid))[:1], b"E", "T of a mixture")
+    t.equal(r.ask("qC")[:3], b"QCp", "qC")
+    # Both: each stops at its own.
+    for p in (first, second):
+        r.ok("Hgp%x.0" % p.pid)
+        r.remove(p["turn"])
+    r.resume("c")
+    for p in (first, second):
+        t.eventually(lambda: p.peek("turns") > 5, "both run")
+    stop = r.halt()
+    t.check(stop.pid in (first.pid, second.pid), "who stopped")
+    for p in (first, second):
+        t.equal({p.state(x) for x in p.tids()}, {"t"}, "all stand")
+    # One that is let go, killed or ends leaves the other.
+    r.ok("D;%x" % second.pid)
+    t.untouched(second.pid)
+    t.equal({x.split(".")[0] for x in r.threads()}, {"p%x" % first.pid}, "whose threads are left")
+    stop, third = run(t, r, "ends", "exit", 4)
+    t.equal(r.run("c:p%x.-1" % third.pid).raw, "W04;process:%x" % third.pid, "the end of the third")
+    t.equal(first.state(), "t", "the first one")
+    t.equal(r.ask("vAttach;%x" % second.pid)[:1], b"T", "vAttach beside it")
+    t.equal(r.ask("qAttached:%x" % first.pid) + r.ask("qAttached:%x" % second.pid), b"01",
+            "qAttached")
+    os.kill(second.pid, 9)
+    t.equal(r.run("c").raw, "X09;process:%x" % second.pid, "the end of the second")
+    r.ok("vKill;%x" % first.pid)
+    gone(t, first.pid)
+    t.equal(r.ask("qfThreadInfo"), b"l", "threads in the end")
+    term(t, server)
+
+
+@case("a client that names no processes has one at a time")
+def _(t):
+    server = t.start(Server, "archerfish", [t.stub, "--multi", ":0"]).listening()
+    r = connect(t, server, says="qSupported:swbreak+")
+    t.equal(r.ask("vRun;" + hexed(program_path("ends")))[:3], b"T05", "vRun")
+    t.equal(r.ask("vRun;" + hexed(program_path("ends")))[:1], b"E", "another vRun")
+    t.equal(r.ask("vAttach;1")[:1], b"E", "vAttach")
+    r.close()
+    term(t, server)
+
+
+@case("what a client leaves of several processes is there for the next, or let go")
+def _(t):
+    server, r = multi(t)
+    first, second = both(t, r)
+    other = start(t, "signals", "busy", 2, ready=lambda p: p.peek("turns") > 5)
+    t.equal(r.ask("vAttach;%x" % other.pid)[:1], b"T", "vAttach")
+    for p in (first, second, other):
+        r.ok("Hgp%x.0" % p.pid)
+        r.insert(p["turn"])
+    r.close()
+    r = connect(t, server)
+    r.ok("!")
+    t.equal({x.split(".")[0] for x in r.threads()},
+            {"p%x" % p.pid for p in (first, second, other)}, "whose threads there are")
+    for p in (first, second, other):
+        t.check(p.text_is_the_files(), "a breakpoint is left")
+    r.resume("c")
+    for p in (first, second, other):
+        t.eventually(lambda: p.peek("turns") > 10, "all run")
+    r.close()
+    r = connect(t, server)
+    t.equal(r.ask("?")[:1], b"T", "the stop for the next client")
+    for p in (first, second, other):
+        t.equal({p.state(x) for x in p.tids()}, {"t"}, "all stand")
+    term(t, server)
+    gone(t, first.pid)
+    gone(t, second.pid)
+    t.untouched(other.pid)
