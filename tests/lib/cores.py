@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import struct
 import subprocess
 
@@ -21,6 +22,8 @@ def thread_name(match):
 
 
 def unlimited():
+    """To be called in a child: it may write cores, also by a signal that a shell ignores."""
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
@@ -70,6 +73,14 @@ def plain(text, *folders):
 
 # ---- reading a core without archerfish ----
 
+def is_elf(path):
+    try:
+        with open(path, "rb") as f:
+            return f.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
 class Core:
     """Segments and mapped files of a little-endian ELF core."""
 
@@ -111,13 +122,15 @@ class Core:
         word = 8 if self.wide else 4
         n = int.from_bytes(b[:word], "little")
         names = b[word * (2 + 3 * n):].split(b"\0")[:n]
-        for i in range(2, 2 + 3 * n, 3):
+        for i, name in zip(range(2, 2 + 3 * n, 3), names):
             start, end = (int.from_bytes(b[k * word:k * word + word], "little") for k in (i, i + 1))
-            self.spans.append((start, end))
+            if is_elf(name):
+                self.spans.append((start, end))
         self.files = sorted({os.fsdecode(name) for name in names})
 
     def readable(self):
-        """What it has of memory, and what mapped files have.  gdb reads zeros elsewhere."""
+        """What it has of memory, and what mapped ELF files have.  gdb reads zeros elsewhere,
+        and data files without knowing whether they are the same."""
         found = []
         for start, filled, end in sorted(self.segments):
             if filled > start:
