@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "qxfer/python/describe.h"
 #include "qxfer/python/functions.h"
 #include "stub/view_priv.h"
 
@@ -57,6 +58,34 @@ static int32_t line_of(struct session *s, const struct view_point *p)
 	return found ? place.line : 0;
 }
 
+static struct err *is_gone(const struct synth_function *f, uint64_t pc)
+{
+	return err_new(ERR_STATE, "the code object of %.40s at 0x%llx is gone", f->code.qualname,
+		       (unsigned long long)pc);
+}
+
+/* Another one may have been made in its place since it was seen. */
+static struct err *check_code(struct session *s, const struct synth_function *f, uint64_t pc)
+{
+	const struct synth_function *now = NULL;
+	const struct space *space;
+	struct arena arena = { 0 };
+	struct synth_code code;
+
+	struct err *err = target_space(s->target, &space);
+	if (!err)
+		err = python_describe_code(s->python, space, f->code.addr, &arena, &code);
+	if (!err)
+		err = synth_add(s->view->synth, &code, &now);
+	arena_deinit(&arena);
+	if (!err)
+		return now == f ? NULL : is_gone(f, pc);
+	if (err->code == ERR_NOMEM)
+		return err;
+	err_drop(err);
+	return is_gone(f, pc);
+}
+
 static struct err *find_code(struct session *s, uint64_t pc, struct view_point *ret)
 {
 	struct synth_place place;
@@ -69,8 +98,10 @@ static struct err *find_code(struct session *s, uint64_t pc, struct view_point *
 	if (place.kind != SYNTH_FUNCTION)
 		return NULL;
 	if (place.function->stale)
-		return err_new(ERR_STATE, "the code object of %.40s at 0x%llx is gone",
-			       place.function->code.qualname, (unsigned long long)pc);
+		return is_gone(place.function, pc);
+	struct err *err = check_code(s, place.function, pc);
+	if (err)
+		return err;
 	ret->code = place.function->code.addr;
 	ret->offset = place.offset;
 	return NULL;

@@ -101,6 +101,7 @@ static struct err *insert_software(struct live *l, uint64_t addr)
 	if (raw_read(l->mem_fd, addr, saved, l->points.len) != l->points.len)
 		return no_memory(addr);
 	points_hide(&l->points, addr, saved, l->points.len);
+	live_guard(l);
 	struct err *err = points_add(&l->points, addr, saved, &p);
 	if (!err)
 		p->client = true;

@@ -9,6 +9,12 @@
 
 #include "stub/target/live_priv.h"
 
+void live_guard(struct live *l)
+{
+	if (!l->guard && (l->points.shared || (!l->points.n && points_share(&l->points))))
+		l->guard = guard_start(&l->points, l->mem_fd);
+}
+
 static bool poke(struct live *l, uint64_t addr, uint8_t byte)
 {
 	return pwrite(l->mem_fd, &byte, 1, (off_t)addr) == 1;
@@ -21,6 +27,7 @@ static struct err *change(struct live *l, uint64_t addr, uint8_t byte, bool scra
 
 	if (l->points.len != 1)
 		return err_new(ERR_UNSUPPORTED, "not on this processor");
+	live_guard(l);
 	if (!p) {
 		if (pread(l->mem_fd, &saved, 1, (off_t)addr) != 1)
 			return err_new(ERR_FAULT, "cannot read memory at 0x%llx",

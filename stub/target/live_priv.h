@@ -7,6 +7,7 @@
 
 #include "arch/x86_dregs.h"
 #include "arch/x86_xsave.h"
+#include "stub/target/guard.h"
 #include "stub/target/live.h"
 #include "stub/target/point.h"
 
@@ -88,6 +89,7 @@ struct live {
 		cpu; /* of this machine's registers; asked before anything stands still */
 	struct arch *made_arch; /* target.arch, as this process has it */
 	struct points points;
+	struct guard *guard; /* of mem_fd; NULL: there is none (yet) */
 	struct x86_dregs dregs;
 
 	/*
@@ -182,6 +184,8 @@ bool live_memory_shared(struct live *l);
 
 /* live_own.c */
 extern const struct target_own_ops live_own_ops;
+/* Before the first point is put into the process. */
+void live_guard(struct live *l);
 
 /* live_regs.c */
 struct err *live_regset_read(struct target *t, pid_t tid, const struct regset *rs, void *buf,

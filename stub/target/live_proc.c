@@ -62,6 +62,8 @@ struct err *proc_open(struct live *l)
 
 void proc_close(struct live *l)
 {
+	guard_stop(l->guard);
+	l->guard = NULL;
 	if (l->mem_fd >= 0)
 		close(l->mem_fd);
 	if (l->root_fd >= 0)

@@ -3,16 +3,38 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+bool points_share(struct points *ps)
+{
+	const size_t len = POINTS_SHARED_MAX * sizeof(*ps->point);
+	struct point *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	free(ps->point);
+	ps->point = p;
+	ps->cap = POINTS_SHARED_MAX;
+	ps->shared = true;
+	return true;
+}
 
 void points_deinit(struct points *ps)
 {
-	free(ps->point);
+	if (ps->shared)
+		munmap(ps->point, ps->cap * sizeof(*ps->point));
+	else
+		free(ps->point);
 	ps->point = NULL;
 	ps->n = ps->cap = 0;
+	ps->shared = false;
 }
 
 void points_clear(struct points *ps)
 {
+	if (ps->n)
+		memset(ps->point, 0, ps->n * sizeof(*ps->point));
 	ps->n = 0;
 }
 
@@ -38,6 +60,9 @@ struct point *points_find(const struct points *ps, uint64_t addr)
 
 struct err *points_add(struct points *ps, uint64_t addr, const uint8_t *saved, struct point **ret)
 {
+	/* One is always free: see points_share(). */
+	if (ps->shared && ps->n + 1 >= ps->cap)
+		return err_new(ERR_STATE, "more than %u places are changed", POINTS_SHARED_MAX);
 	if (ps->n == ps->cap) {
 		size_t cap = ps->cap ? ps->cap * 2 : 16;
 		struct point *p = reallocarray(ps->point, cap, sizeof(*p));
@@ -63,6 +88,7 @@ void points_drop(struct points *ps, uint64_t addr)
 		return;
 	ps->n--;
 	memmove(&ps->point[i], &ps->point[i + 1], (ps->n - i) * sizeof(ps->point[0]));
+	memset(&ps->point[ps->n], 0, sizeof(ps->point[0]));
 }
 
 /* The first point whose trap may reach into memory that starts at @addr. */

@@ -32,8 +32,16 @@ struct points {
 	size_t n, cap;
 	const uint8_t *insn; /* the trap */
 	uint8_t len;
+	bool shared;
 };
 
+#define POINTS_SHARED_MAX (1u << 20) /* then there is no room for more */
+
+/*
+ * Keeps them where processes that are forked see them, from now on; those that there are not
+ * have address 0.  While there are none.  False: no memory.
+ */
+bool points_share(struct points *ps);
 void points_deinit(struct points *ps);
 
 struct point *points_find(const struct points *ps, uint64_t addr);

@@ -320,6 +320,28 @@ def _(t, python):
     t.has(program.text, "^sum right")
 
 
+@case("an archerfish that is killed leaves nothing behind", python=breakable)
+def _(t, python):
+    program, server, r, go = begin_hard(t, python, "signals", 300)
+    found = t.has(program.text, r"^code 0x([0-9a-f]+) (\d+)$")
+    addr, size = int(found[1], 16), int(found[2])
+    head = 16               # the count of references
+    before, text = raw(program, addr + head, size - head), text_of(program)
+    add(t, r, "%s:%d" % (HARD, t.line(HARD, "inner")))
+    add(t, r, "busy if x == -1")
+    t.check(raw(program, addr + head, size - head) != before, "nothing was changed")
+    server.signal(9)
+    server.wait()
+    t.eventually(lambda: raw(program, addr + head, size - head) == before
+                 and text_of(program) == text, "all is as it was")
+    t.untouched(program.pid)
+    touch(go)
+    program.until("^sum .*$")
+    os.unlink(go)
+    t.equal(program.wait(), 0, "its exit status")
+    t.has(program.text, "^sum right")
+
+
 @case("a program whose breakpoint never holds can be interrupted", python=breakable)
 def _(t, python):
     program, server, r, go = begin_hard(t, python, "alone", 10000000)

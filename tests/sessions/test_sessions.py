@@ -63,7 +63,7 @@ def end(t, program, hits):
 def anonymous(text):
     """Without what differs from run to run."""
     for pattern, by in ((re.escape(TOP), "TOP"), (r"\b0x[0-9a-f]+", "0x"),
-                        (r"Thread \d+\.\d+", "Thread P.T"), (r"LWP \d+", "LWP T"),
+                        (r"Thread \d+\.\d+", "Thread P.T"), (r"LWP \d+\) *", "LWP T) "),
                         (r"tid = \d+", "tid = T"), (r"[Pp]rocess \d+", "process P"),
                         (r"started \d+", "started N"),
                         (r"(\S*/|<frozen )?(threading)(\.py|>):\d+(:\d+)?", "threading.py:L"),
