@@ -192,6 +192,7 @@ static struct err *run_status(struct session *s, const char *args, struct buf *o
 	buf_printf(out, "\n%zu thread%s; current %d; stops so far %llu%s\n", threads,
 		   threads == 1 ? "" : "s", session_shown_thread(s), (unsigned long long)t->stops,
 		   s->options->read_only ? "; read-only" : "");
+	monitor_put_safety(s, out);
 	return NULL;
 }
 

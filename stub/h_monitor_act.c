@@ -159,6 +159,62 @@ static void note_places(struct session *s, struct places *ret)
 	err_drop(s->target->ops->threads(s->target, note_place, ret)); /* then they differ */
 }
 
+/* ---- where a client may call functions itself ---- */
+
+static const struct py_thread *find_thread(const struct py_snapshot *snap, pid_t tid, bool *gc)
+{
+	for (size_t i = 0; i < snap->ninterps; i++) {
+		const struct py_interp *in = &snap->interps[i];
+		for (size_t k = 0; k < in->nthreads; k++) {
+			*gc = in->gc;
+			if (snap->threads[in->first_thread + k].tid == tid)
+				return &snap->threads[in->first_thread + k];
+		}
+	}
+	return NULL;
+}
+
+static const char *safety(const struct space *space, const struct py_thread *th, bool gc)
+{
+	struct space_syscall call;
+	bool sleeps = space->thread_syscall && space->thread_syscall(space->ctx, th->tid, &call);
+
+	if (gc)
+		return "no, garbage is being collected";
+	if (th->gil_wanted)
+		return "no, it waits for the GIL";
+	if (sleeps && !th->gil)
+		return "between PyGILState_Ensure() and PyGILState_Release(): it waits in the "
+		       "kernel";
+	if (sleeps)
+		return "yes: it waits in the kernel, with the GIL";
+	return "no, it may be in the middle of anything";
+}
+
+void monitor_put_safety(struct session *s, struct buf *out)
+{
+	const struct py_walk walk = { .in_passing = false };
+	const struct py_snapshot *snap;
+	const struct space *space;
+	bool gc = false;
+
+	if (!s->python || !s->target->call)
+		return;
+	struct err *err = target_space(s->target, &space);
+	if (!err)
+		err = python_walk(s->python, space, &walk, &snap);
+	if (err) {
+		err_drop(err); /* then there is no Python */
+		return;
+	}
+	const struct py_thread *th = find_thread(snap, session_shown_thread(s), &gc);
+	if (th)
+		buf_printf(out,
+			   "Functions of Python may be called in thread %d: %s.\n"
+			   "Anywhere: monitor py-exec -c CODE, which waits for a safe point.\n",
+			   th->tid, safety(space, th, gc));
+}
+
 /* ---- the command ---- */
 
 struct order {

@@ -34,5 +34,7 @@ extern const struct monitor monitor_unwind[];
 extern const size_t monitor_nunwind;
 extern const struct monitor monitor_act[];
 extern const size_t monitor_nact;
+/* Whether the shown thread is where a client may call functions of Python; nothing without Python. */
+void monitor_put_safety(struct session *s, struct buf *out);
 
 #endif

@@ -63,9 +63,33 @@ static bool is_passed(const struct live *l, const struct lwp *p, int signo)
 	return !p->stepping && live_passes(l, signo);
 }
 
+/*
+ * A client's breakpoint in memory that has no code, where nothing but a function that the
+ * client called returns to: gdb's lie on the stack.  The fault is the breakpoint's, not the
+ * program's; at a detach it must not be given to that.
+ */
+static bool is_trap_on_stack(struct live *l, struct lwp *p, int signo, uint64_t *pc)
+{
+	siginfo_t info;
+
+	if (signo != SIGSEGV || ptrace(PTRACE_GETSIGINFO, p->tid, NULL, &info) != 0 ||
+	    info.si_code != SEGV_ACCERR || !live_get_pc(p, pc) ||
+	    (uint64_t)(uintptr_t)info.si_addr != *pc)
+		return false;
+	const struct point *point = points_find(&l->points, *pc);
+	return point && point->client;
+}
+
 static void on_signal(struct live *l, struct lwp *p, int signo)
 {
 	struct user_regs_struct r;
+	uint64_t pc;
+
+	if (is_trap_on_stack(l, p, signo, &pc)) {
+		set_event(p, STOP_SWBREAK, SIGTRAP);
+		p->event_pc = pc;
+		return;
+	}
 
 	/* Job control may well break a system call off; it does so untraced. */
 	if (!is_stop_signal(signo) && ptrace(PTRACE_GETREGS, p->tid, NULL, &r) == 0)

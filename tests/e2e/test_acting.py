@@ -278,3 +278,24 @@ def _(t):
     t.equal(acting.maps(traced.pid)[1], [], "descriptors")
     pdb = pdb_of(t, traced, "--read-only")
     t.check(pdb.wait() != 0, pdb.text)
+
+
+@case("gdb calls functions in a thread that sleeps, with virtual threads shown",
+      gdb=lambda: zoo.gdbs()[:1])
+def _(t, gdb):
+    program = sleeper(t, seconds=4)
+    t.asleep(program.pid)
+    run = ('call (int)PyRun_SimpleString("import __main__; __main__.called = 42; '
+           'print(\'from gdb\', flush=True)")')
+    out = t.gdb(gdb, t.serve("--attach", pid=program.pid), "info threads", "monitor status",
+                'call (int)write(1, "written\\n", 8)', "set $g = (int)PyGILState_Ensure()", run,
+                "call (void)PyGILState_Release($g)", "monitor py-print called", "detach")
+    t.has(out["info threads"], "MainThread")
+    t.has(out["monitor status"], r"PyGILState_Ensure\(\) and PyGILState_Release\(\): it waits")
+    t.has(out['call (int)write(1, "written\\n", 8)'], "= 8")
+    t.has(out[run], "= 0")
+    t.has(out["monitor py-print called"], "42")
+    program.until("^written")
+    program.until("^from gdb")
+    program.until("^end")
+    t.equal(program.wait(), 0, "its exit status")
