@@ -20,6 +20,7 @@ needs() {
 	build  header:stdio.h          libc6-dev         glibc-devel            musl-dev         glibc          the C library's headers
 	build  run:pkg-config          pkg-config        pkgconf-pkg-config     pkgconf          pkgconf        to find libraries
 	build  library:libelf          libelf-dev        elfutils-libelf-devel  elfutils-dev     elfutils       to read executables and libraries of the target
+	demo   header:Zydis/Zydis.h    libzydis-dev      zydis-devel            zydis-dev        zydis          to decode instructions of code without unwind tables
 	demo   run:gdb                 gdb               gdb                    gdb              gdb            the debugger the demo connects
 	demo   library:libzstd         libzstd-dev       libzstd-devel          zstd-dev         zstd           to read compressed cores
 	demo   library:liblz4          liblz4-dev        lz4-devel              lz4-dev          lz4            to read compressed cores

@@ -29,7 +29,7 @@ def run(command):
     return gdb.execute(command, to_string=True)
 for command in ("set pagination off", "set confirm off", "set debuginfod enabled off",
                 "set backtrace past-main on", "set backtrace past-entry on",
-                "set backtrace limit 2000", "handle SIGINT stop print nopass",
+                "set backtrace limit 2000", "handle SIGINT stop print nopass", "set remotetimeout 120",
                 "set print thread-events off", "set sysroot " + os.environ["SYSROOT"],
                 "target remote " + os.environ["AT"]):
     try:
