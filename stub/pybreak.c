@@ -8,6 +8,7 @@
 #include "stub/base/image.h"
 #include "stub/pybreak_priv.h"
 
+#define DEBUG_TRIED  0x030bu
 #define CACHE	     0u	     /* the opcode */
 #define TYPE_DEALLOC 48u     /* PyTypeObject.tp_dealloc, 3.8 to 3.15 with a GIL */
 #define MARK_FIRST   110u    /* no version has anything else than undefined opcodes to lose above */
@@ -58,9 +59,6 @@ static struct err *check_build(const struct py_runtime *rt)
 	if (rt->off.build == PY_BUILD_FREE_THREADED)
 		return err_new(ERR_STATE, "Python breakpoints are not made in free-threaded "
 					  "Python: each thread has copies of its instructions");
-	if (rt->off.build == PY_BUILD_DEBUG)
-		return err_new(ERR_STATE, "Python breakpoints are not made in debug builds: their "
-					  "checks would end the program");
 	if (!rt->verified)
 		return err_new(ERR_STATE,
 			       "Python breakpoints are not made in Python %u.%u: it "
@@ -159,25 +157,47 @@ static struct err *find_dealloc(struct pybreak *pb, uint64_t code, uint64_t *typ
 	return err ? err : mem_ptr(m, *type + TYPE_DEALLOC, &pb->dealloc);
 }
 
-/* Where calls begin in versions that have no RESUME. */
-static void find_entry(struct pybreak *pb, const struct space *space, uint64_t type)
+/* What the image that has @type at @addr exports; 0: nothing of that name. */
+static uint64_t find_symbol(const struct space *space, uint64_t type, const char *name)
 {
 	const struct map *in = maps_find(space->maps, type);
 	struct image_symbol sym;
+	uint64_t found = 0;
 
-	pb->entry = 0;
-	for (size_t i = 0; pb->bias && in && i < space->maps->n && !pb->entry; i++) {
+	for (size_t i = 0; in && i < space->maps->n && !found; i++) {
 		const struct map *m = &space->maps->map[i];
 		struct image img;
 		if (m->inode != in->inode || m->dev != in->dev || m->offset)
 			continue;
 		struct err *err = image_open(space->mem, m->start, &img);
-		if (!err && image_find_dynamic(&img, "_PyEval_EvalFrameDefault", &sym))
-			pb->entry = sym.addr;
+		if (!err && image_find_dynamic(&img, name, &sym))
+			found = sym.addr;
 		if (!err)
 			image_deinit(&img);
 		err_drop(err);
 	}
+	return found;
+}
+
+/* Where calls begin in versions that have no RESUME. */
+static void find_entry(struct pybreak *pb, const struct space *space, uint64_t type)
+{
+	pb->entry = pb->bias ? find_symbol(space, type, "_PyEval_EvalFrameDefault") : 0;
+}
+
+/*
+ * Debug builds have the same layouts, and count all references (Include/refcount.h).  From
+ * 3.12 on they assert() what instructions are next to each other: FOR_ITER looks for its
+ * END_FOR, instrumentation for what it has put there.
+ */
+static struct err *check_debug(const struct pybreak *pb, const struct space *space, uint64_t type)
+{
+	if (pb->opcodes->minor == DEBUG_TRIED ||
+	    (!find_symbol(space, type, "_Py_GetRefTotal") &&
+	     !find_symbol(space, type, "_Py_GetGlobalRefTotal")))
+		return NULL;
+	return err_new(ERR_STATE, "Python breakpoints are not made in debug builds but "
+				  "3.11's: their checks would end the program");
 }
 
 static struct err *learn(struct pybreak *pb, uint64_t code)
@@ -203,6 +223,8 @@ static struct err *learn(struct pybreak *pb, uint64_t code)
 	err = check_jit(pb, code);
 	if (!err)
 		err = find_dealloc(pb, code, &type);
+	if (!err)
+		err = check_debug(pb, space, type);
 	if (!err)
 		err = py_handlers_find(space, pb->opcodes, type, &pb->handlers);
 	if (err)

@@ -9,7 +9,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 
-from breaks import HIT, add, attach, breakable, run_lines, touch  # noqa: E402
+from breaks import HIT, add, attach, breakable, refusing, run_lines, touch  # noqa: E402
 from harness import case  # noqa: E402
 
 
@@ -391,6 +391,17 @@ def _(t, python):
     t.equal(r.monitor("py-breaks"), "No Python breakpoints.\n", "the list")
     t.has(r.monitor("py-delete 3"), "No Python breakpoint number 3")
     r.ask("D")
+    program.popen.kill()
+
+
+@case("builds that cannot have breakpoints are refused, and go on", python=refusing)
+def _(t, python):
+    program, server, r, go = begin_hard(t, python, "alone", 10)
+    t.has(r.monitor("py-break busy"), "free-threaded|debug builds")
+    t.has(r.monitor("py-step"), "free-threaded|debug builds")
+    r.ask("D")
+    touch(go)
+    program.until("^sum right")
     program.popen.kill()
 
 

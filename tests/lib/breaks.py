@@ -15,7 +15,16 @@ HIT = re.compile(r"Python breakpoint (\d+), (\d+) hits?: #0 Frame 0x[0-9a-f]+, f
 
 
 def breakable():
-    return [p for p in zoo.interpreters() if p.version >= (3, 8) and p.build == "release"]
+    return [p for p in zoo.interpreters(wide=True)
+            if p.version >= (3, 8) and (p.build == "release" or
+                                        (p.build == "pydebug" and p.version[:2] == (3, 11)))]
+
+
+def refusing():
+    """Where there can be no breakpoints."""
+    return [p for p in zoo.interpreters(wide=True)
+            if p.build.startswith("free-threaded") or
+            (p.build == "pydebug" and p.version[:2] != (3, 11))]
 
 
 def touch(path):
