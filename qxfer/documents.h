@@ -20,6 +20,7 @@ DOCUMENT(build_osdata);		/* osdata.c */
 DOCUMENT(build_siginfo);	/* siginfo.c */
 DOCUMENT(build_unwind_regions); /* jit_regions.c */
 DOCUMENT(build_threads);	/* threads.c */
+DOCUMENT(build_traceframe);	/* traceframe.c */
 DOCUMENT(build_python_frames);	/* pyframes.c */
 DOCUMENT(build_python_locks);	/* python_locks.c */
 DOCUMENT(build_python_tasks);	/* pyframes.c */

@@ -9,6 +9,7 @@
 #include "stub/base/image.h"
 #include "stub/session.h"
 #include "stub/source.h"
+#include "stub/trace.h"
 #include "stub/view.h"
 
 #define RULES_MAX 64u
@@ -448,6 +449,6 @@ struct err *breakif_command(struct session *s, const char *args, struct buf *out
 		return err_new(ERR_STATE, "the stub is read-only");
 	if (!take_off(b, args, out))
 		err = add(s, b, args, out);
-	s->target->judge = view_target_judge(s);
+	s->target->judge = trace_judge(s);
 	return err;
 }

@@ -299,7 +299,7 @@ struct err *conditions_create(struct session *s, struct conditions **ret)
 	if (!all)
 		return &err_nomem;
 	all->session = s;
-	all->judge = (struct target_judge){ is_told, all };
+	all->judge = (struct target_judge){ .is_told = is_told, .ctx = all };
 	*ret = all;
 	return NULL;
 }

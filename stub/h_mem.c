@@ -9,6 +9,7 @@
 #include "stub/crc32.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
+#include "stub/trace.h"
 #include "stub/view.h"
 
 #define CHUNK 0x10000u /* of a search or a sum */
@@ -18,6 +19,24 @@
  * The client can go on from there.
  */
 #define SCAN_MAX (16ull << 30)
+
+/* What the client sees: the inferior, or what a tracepoint recorded of it. */
+static size_t see_some(struct session *s, uint64_t addr, void *buf, size_t len)
+{
+	return trace_looks(s) ? trace_read_some(s, addr, buf, len)
+			      : view_read_some(s, addr, buf, len);
+}
+
+static struct err *see(struct session *s, uint64_t addr, void *buf, size_t len)
+{
+	if (!trace_looks(s))
+		return view_read(s, addr, buf, len);
+	size_t n = trace_read_some(s, addr, buf, len);
+	if (n == len)
+		return NULL;
+	return err_new(ERR_FAULT, "memory at 0x%llx was not recorded",
+		       (unsigned long long)(addr + n));
+}
 
 static bool parse_range(struct rsp_cursor *args, uint64_t *addr, uint64_t *len)
 {
@@ -43,9 +62,9 @@ HANDLER(h_read_mem)
 	uint8_t *at = buf_room(&bytes, len);
 	if (!at)
 		return &err_nomem;
-	size_t n = view_read_some(s, addr, at, len);
+	size_t n = see_some(s, addr, at, len);
 	if (n == 0 && len)
-		return view_read(s, addr, at, 1);
+		return see(s, addr, at, 1);
 	buf_put_hex(out, at, n);
 	return NULL;
 }
@@ -73,9 +92,9 @@ HANDLER(h_read_binary)
 	uint8_t *at = buf_room(out, len);
 	if (!at)
 		return &err_nomem;
-	n = view_read_some(s, addr, at, len);
+	n = see_some(s, addr, at, len);
 	if (n == 0 && len)
-		return view_read(s, addr, at, 1);
+		return see(s, addr, at, 1);
 	out->len += rsp_escape_fit(at, n, RSP_PACKET_MAX - out->len, &escaped);
 	return NULL;
 }
@@ -137,7 +156,7 @@ static struct err *search_chunks(struct search *q, uint8_t *window)
 
 	for (uint64_t done = 0; done < q->len; done += n) {
 		size_t want = q->len - done < CHUNK ? (size_t)(q->len - done) : CHUNK;
-		n = view_read_some(q->session, q->addr + done, window + kept, want);
+		n = see_some(q->session, q->addr + done, window + kept, want);
 		const uint8_t *at = memmem(window, kept + n, q->pattern, q->pattern_len);
 		if (at) {
 			q->found = true;
@@ -145,7 +164,7 @@ static struct err *search_chunks(struct search *q, uint8_t *window)
 			return NULL;
 		}
 		if (n < want)
-			return view_read(q->session, q->addr + done + n, window, 1);
+			return see(q->session, q->addr + done + n, window, 1);
 		size_t keep = kept + n < q->pattern_len ? kept + n : q->pattern_len - 1;
 		memmove(window, window + kept + n - keep, keep);
 		kept = keep;
@@ -191,7 +210,7 @@ static struct err *sum_range(struct session *s, uint64_t addr, uint64_t len, uin
 	crc32_init(&crc);
 	while (len && !err) {
 		size_t n = len < CHUNK ? (size_t)len : CHUNK;
-		err = view_read(s, addr, chunk, n);
+		err = see(s, addr, chunk, n);
 		if (!err)
 			sum = crc32_add(&crc, sum, chunk, n);
 		addr += n;

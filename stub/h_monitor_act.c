@@ -48,7 +48,7 @@ static struct err *go_on(struct session *s, pid_t tid, int signo)
 static struct err *release(void *arg)
 {
 	struct monitor_act *m = arg;
-	static const struct target_judge nothing = { tell_nothing, NULL };
+	static const struct target_judge nothing = { .is_told = tell_nothing };
 
 	m->s->target->judge = &nothing;
 	return go_on(m->s, 0, 0);

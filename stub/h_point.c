@@ -4,6 +4,7 @@
 #include "stub/conditions.h"
 #include "stub/handlers.h"
 #include "stub/session.h"
+#include "stub/trace.h"
 #include "stub/view.h"
 
 /* TYPE,ADDR,KIND; what may follow a Z is left in @args. */
@@ -37,7 +38,7 @@ static struct err *insert_python(struct session *s, uint64_t addr, struct rsp_cu
 	err = view_insert_point(s, addr, view_judge, s);
 	if (err)
 		err_drop(conditions_set(s->conditions, POINT_SW, addr, NULL));
-	s->target->judge = view_target_judge(s);
+	s->target->judge = trace_judge(s);
 	return err;
 }
 
@@ -62,7 +63,7 @@ static struct err *insert(struct session *s, enum point_type type, uint64_t addr
 		breakif_note(s, addr);
 	if (!err && type == POINT_SW)
 		view_note_point(s, addr, true);
-	s->target->judge = view_target_judge(s);
+	s->target->judge = trace_judge(s);
 	return err;
 }
 
@@ -114,7 +115,7 @@ HANDLER(h_remove_point)
 		err = remove_native(s, type, addr, kind);
 	if (!err)
 		err = conditions_set(s->conditions, type, addr, NULL);
-	s->target->judge = view_target_judge(s);
+	s->target->judge = trace_judge(s);
 	if (!err)
 		buf_puts(out, "OK");
 	return err;

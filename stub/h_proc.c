@@ -7,6 +7,7 @@
 #include "stub/inferiors.h"
 #include "stub/session.h"
 #include "stub/start.h"
+#include "stub/trace.h"
 
 /* The process is selected. */
 static struct err *check_pid(struct session *s, uint64_t pid)
@@ -62,11 +63,17 @@ HANDLER(h_detach)
 	struct err *err = check_pid(s, pid);
 	if (err)
 		return err;
-	fprintf(stderr, "Detaching from process %d\n", s->target->pid);
-	err = let_go(s);
+	if (trace_outlives_peer(s)) {
+		fprintf(stderr, "The trace run of process %d goes on\n", s->target->pid);
+		err = trace_leave(s);
+	} else {
+		fprintf(stderr, "Detaching from process %d\n", s->target->pid);
+		err = let_go(s);
+		if (!err)
+			process_gone(s);
+	}
 	if (err)
 		return err;
-	process_gone(s);
 	buf_puts(out, "OK");
 	return NULL;
 }

@@ -10,6 +10,7 @@
 #include "stub/handlers.h"
 #include "stub/inferiors.h"
 #include "stub/session.h"
+#include "stub/trace.h"
 #include "stub/view.h"
 
 HANDLER(h_noack)
@@ -35,6 +36,10 @@ static struct qxfer_ctx qxfer_ctx(struct session *s)
 		.extra = view_extra(s),
 		.process = process_ctx,
 		.session = s,
+		.traceframe = s->trace && s->target->point && !s->options->read_only
+				      ? trace_frame_info
+				      : NULL,
+		.traceframe_arg = s,
 	};
 }
 

@@ -11,6 +11,7 @@
 #include "stub/inferiors.h"
 #include "stub/pyregs.h"
 #include "stub/session.h"
+#include "stub/trace.h"
 #include "stub/view.h"
 
 /* All registers of all architectures fit, several times. */
@@ -46,7 +47,8 @@ static struct err *put_reg(struct session *s, pid_t tid, uint16_t regnum, struct
 	size_t len = s->target->arch->regs[regnum].bits / 8u;
 	uint8_t value[REG_MAX];
 
-	struct err *err = view_reg_get(s, tid, regnum, value);
+	struct err *err = trace_looks(s) ? trace_reg_get(s, regnum, value)
+					 : view_reg_get(s, tid, regnum, value);
 	if (err_catch(&err, ERR_NOT_FOUND)) {
 		/* lldb takes the digits for a number, whatever they are. */
 		const char *unknown = s->peer.lldb && view_is_virtual(tid) ? "00" : "xx";
@@ -62,7 +64,8 @@ static struct err *put_reg(struct session *s, pid_t tid, uint16_t regnum, struct
 static struct err *put_pyreg(struct session *s, pid_t tid, enum pyreg which, struct buf *out)
 {
 	uint64_t value;
-	struct err *err = pyregs_read(s, tid, which, &value);
+	struct err *err = trace_looks(s) ? err_new(ERR_NOT_FOUND, "it was not recorded")
+					 : pyregs_read(s, tid, which, &value);
 
 	/* lldb takes the digits for a number, whatever they are. */
 	if (err_catch(&err, ERR_NOT_FOUND))
@@ -79,6 +82,7 @@ HANDLER(h_read_regs)
 	pid_t tid;
 
 	struct err *err = pick_thread(s, args, &tid);
+	s->g_seen = true;
 	uint16_t n = s->described ? s->target->arch->nregs : s->target->arch->plain_nregs;
 	for (uint16_t i = 0; !err && i < n; i++)
 		err = put_reg(s, tid, i, out);

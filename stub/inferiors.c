@@ -8,6 +8,7 @@
 #include "stub/conditions.h"
 #include "stub/launch.h"
 #include "stub/pybreak.h"
+#include "stub/trace.h"
 #include "stub/view.h"
 
 struct inferior {
@@ -239,6 +240,7 @@ void inferiors_close(struct session *s)
 {
 	for (struct inferior *i = s->inferiors; i; i = i->next) {
 		inferiors_select(s, i);
+		trace_forget(s);
 		target_close(s->target);
 	}
 }

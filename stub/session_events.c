@@ -9,6 +9,7 @@
 #include "stub/pybreak.h"
 #include "stub/session_priv.h"
 #include "stub/stopreply.h"
+#include "stub/trace.h"
 #include "stub/view.h"
 
 pid_t session_shown_thread(struct session *s)
@@ -68,6 +69,7 @@ static void take_stop(struct session *s, const struct stop_event *ev)
 	else if (!target_has_thread(s->target, s->g_tid))
 		s->g_tid = target_first_thread(s->target);
 	point_at_trap(s);
+	trace_stopped(s);
 	stop_announce(ev);
 	pybreak_step_end(s->pybreak);
 	breaks_stopped(s);
@@ -112,7 +114,7 @@ void session_take_event(struct session *s)
 		if (!inferiors_moving(i))
 			continue;
 		inferiors_select(s, i);
-		if (!next_event(s, &ev))
+		if (!next_event(s, &ev) || trace_goes_on(s, &ev))
 			continue;
 		inferiors_set_moving(i, false);
 		/* That nothing of this process goes on is news only if nothing else does. */

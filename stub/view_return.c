@@ -225,7 +225,7 @@ const struct target_judge *view_target_judge(struct session *s)
 
 	for (size_t i = 0; v && i < v->nreturns; i++)
 		if (v->returns[i]->inserted) {
-			s->view->judge = (struct target_judge){ is_told, s };
+			s->view->judge = (struct target_judge){ .is_told = is_told, .ctx = s };
 			return &s->view->judge;
 		}
 	return conditions_judge(s->conditions);

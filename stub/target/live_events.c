@@ -30,7 +30,7 @@ static void quiet_stop(struct live *l, struct lwp *p)
 static void set_event(struct lwp *p, enum stop_kind kind, int signo)
 {
 	p->pending = true;
-	p->step_done = p->unjudged = false;
+	p->step_done = p->unjudged = p->seen = false;
 	p->event = (struct stop_event){ .tid = p->tid, .kind = kind, .signo = signo };
 }
 
@@ -107,7 +107,7 @@ static bool on_own_trap(struct live *l, struct lwp *p, const struct point *point
 {
 	const struct target_catcher *c = &l->target.catcher;
 	uint64_t at = point->addr;
-	bool client = point->client;
+	bool client = point->client || point->trace;
 
 	switch (c->hit ? c->hit(c->arg, &l->target, p->tid, at) : OWN_GO) {
 	case OWN_LEFT:
@@ -127,11 +127,14 @@ static void on_breakpoint_trap(struct live *l, struct lwp *p, uint64_t pc)
 {
 	uint64_t at = pc - l->target.arch->pc_after_bp;
 	const struct point *point = points_find(&l->points, at);
+	bool traced = point && point->trace, client = point && point->client;
 
 	if (point && point->own && on_own_trap(l, p, point))
 		return;
 	if (point) {
 		set_event(p, STOP_SWBREAK, SIGTRAP);
+		p->traced = traced;
+		p->client_hit = client;
 		live_take_hit(l, p, at);
 	} else {
 		set_event(p, STOP_SIGNAL, SIGTRAP);
@@ -149,6 +152,8 @@ static bool on_debug_register(struct live *l, struct lwp *p, uint64_t pc)
 		return false;
 	if (r->type == X86_DR_EXEC) {
 		set_event(p, STOP_HWBREAK, SIGTRAP);
+		p->traced = false;
+		p->client_hit = true;
 		live_take_hit(l, p, pc);
 		return true;
 	}
@@ -160,10 +165,12 @@ static bool on_debug_register(struct live *l, struct lwp *p, uint64_t pc)
 
 void live_stepped(struct live *l, struct lwp *p, uint64_t pc)
 {
-	bool hopped = p->hopping && !p->stepping;
+	bool ours = (p->hopping || p->followed) && !p->stepping;
 
-	p->hop = p->hopping = false;
-	if (hopped || (p->stepping && pc >= p->range_start && pc < p->range_end)) {
+	p->hop = p->hopping = p->seen = false;
+	if (p->followed)
+		live_follow(l, p);
+	if (ours || (p->stepping && pc >= p->range_start && pc < p->range_end)) {
 		quiet_stop(l, p);
 		return;
 	}
@@ -329,7 +336,7 @@ static bool let_trap_come(struct live *l, struct lwp *p, const struct user_regs_
 	if (l->phase == LIVE_RUNNING && p->resumed)
 		return false; /* it goes on anyway */
 	/* In a system call, unless it is being stepped over, there is none. */
-	bool steps = p->stepping || p->hopping;
+	bool steps = p->stepping || p->hopping || p->followed;
 	if ((!l->points.n && !steps && !x86_dregs_any(&l->dregs)) ||
 	    ((int64_t)r->orig_rax >= 0 && !steps) || !live_trap_queued(p) ||
 	    ptrace(PTRACE_CONT, p->tid, NULL, NULL) != 0)
@@ -395,7 +402,7 @@ static void on_stopped(struct live *l, struct lwp *p, int status)
 {
 	p->stopped = true;
 	p->asked = p->stuck = p->in_signal = false;
-	if (p->stepping || p->hopping)
+	if (p->stepping || p->hopping || p->followed)
 		live_repair_flags(l, p);
 	if (l->hopper == p)
 		live_end_hop(l, p);

@@ -77,20 +77,45 @@ static bool emulate(struct live *l, struct lwp *p, struct user_regs_struct *r)
 	return x86_emulate(code, n, r, &mem) && ptrace(PTRACE_SETREGS, p->tid, NULL, r) == 0;
 }
 
-static bool is_told(struct live *l, const struct lwp *p, const struct user_regs_struct *r)
+static bool is_told(struct live *l, struct lwp *p, const struct user_regs_struct *r)
 {
 	const struct target_judge *judge = l->target.judge;
 	struct target_hit hit = {
 		.tid = p->tid,
 		.type = p->event.kind == STOP_HWBREAK ? POINT_HW : POINT_SW,
 		.addr = p->event_pc,
+		.traced = p->traced,
+		.client = p->client_hit,
 		.regset = r,
 		.regset_size = sizeof(*r),
 	};
-	if (!judge)
-		return true;	  /* it was there when the thread ran into it */
+	/* It was there when the thread ran into it; or a tracepoint was, of a run that is over. */
+	if (!judge || (!p->client_hit && !judge->follows))
+		return p->client_hit;
 	target_moved(&l->target); /* nothing that was read before is true now */
-	return judge->is_told(judge->ctx, &hit);
+	bool told = judge->is_told(judge->ctx, &hit);
+	if (p->traced && judge->follows && judge->follows(judge->ctx, p->tid))
+		p->followed = true;
+	return told;
+}
+
+void live_follow(struct live *l, struct lwp *p)
+{
+	const struct target_judge *judge = l->target.judge;
+	struct user_regs_struct r;
+
+	p->followed = judge && judge->stepped && ptrace(PTRACE_GETREGS, p->tid, NULL, &r) == 0;
+	if (!p->followed)
+		return;
+	struct target_hit hit = {
+		.tid = p->tid,
+		.type = POINT_SW,
+		.addr = r.rip,
+		.regset = &r,
+		.regset_size = sizeof(r),
+	};
+	target_moved(&l->target);
+	p->followed = judge->stepped(judge->ctx, &hit);
 }
 
 /* Judges the hit that @p has pending.  False: it goes on, once any hop is done. */
@@ -104,6 +129,7 @@ static bool judge(struct live *l, struct lwp *p)
 	r.rip = p->event_pc;
 	if (is_told(l, p, &r)) {
 		(void)live_set_pc(p, p->event_pc);
+		p->seen = p->traced;
 		return true;
 	}
 	p->pending = false;
@@ -115,7 +141,7 @@ static bool judge(struct live *l, struct lwp *p)
 		p->hop = true;
 		return false;
 	}
-	if (p->stepping)
+	if (p->stepping || p->followed)
 		live_stepped(l, p, r.rip);
 	return p->pending;
 }
@@ -123,7 +149,7 @@ static bool judge(struct live *l, struct lwp *p)
 void live_take_hit(struct live *l, struct lwp *p, uint64_t at)
 {
 	p->event_pc = at;
-	if (!l->target.judge) {
+	if (!l->target.judge && p->client_hit) {
 		(void)live_set_pc(p, at);
 		return;
 	}
@@ -182,6 +208,12 @@ static bool must_hop(struct live *l, struct lwp *p)
 {
 	uint64_t pc = 0;
 
+	/* The client has been told, and its breakpoint is out of the way: the tracepoint is not. */
+	if (p->seen) {
+		const struct point *point = points_find(&l->points, p->event_pc);
+		p->hop |= point && point->trace && !point->client;
+		p->seen = false;
+	}
 	if (p->hop && (l->lifted || !points_find(&l->points, p->event_pc) || !live_get_pc(p, &pc) ||
 		       pc != p->event_pc))
 		p->hop = false;

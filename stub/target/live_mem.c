@@ -87,13 +87,23 @@ static bool is_in(const struct live *l, const struct point *p)
 	return p->own || !l->lifted;
 }
 
-static struct err *insert_software(struct live *l, uint64_t addr)
+/* Whose point it is that comes or goes. */
+static void own_point(struct point *p, enum point_type type, bool there)
+{
+	if (type == POINT_TRACE)
+		p->trace = there;
+	else
+		p->client = there;
+}
+
+static struct err *insert_software(struct live *l, enum point_type type, uint64_t addr)
 {
 	uint8_t saved[POINT_INSN_MAX];
 
 	struct point *p = points_find(&l->points, addr);
+	bool trace = p && p->trace;
 	if (p) {
-		p->client = true;
+		own_point(p, type, true);
 		if (l->lifted || p->own || trap_is_there(l, l->mem_fd, p))
 			return NULL;
 		points_drop(&l->points, addr);
@@ -103,8 +113,10 @@ static struct err *insert_software(struct live *l, uint64_t addr)
 	points_hide(&l->points, addr, saved, l->points.len);
 	live_guard(l);
 	struct err *err = points_add(&l->points, addr, saved, &p);
-	if (!err)
-		p->client = true;
+	if (!err) {
+		p->trace = trace;
+		own_point(p, type, true);
+	}
 	if (err || l->lifted)
 		return err;
 	if (raw_write(l->mem_fd, addr, l->points.insn, l->points.len) == l->points.len)
@@ -123,14 +135,14 @@ static void restore(struct live *l, int fd, const struct point *p)
 		(void)raw_write(fd, p->addr, p->saved, l->points.len);
 }
 
-static struct err *remove_software(struct live *l, uint64_t addr)
+static struct err *remove_software(struct live *l, enum point_type type, uint64_t addr)
 {
 	uint8_t now;
 	struct point *p = points_find(&l->points, addr);
-	if (!p || !p->client)
+	if (!p || !(type == POINT_TRACE ? p->trace : p->client))
 		return NULL;
-	p->client = false;
-	if (p->own)
+	own_point(p, type, false);
+	if (p->own || p->trace || p->client)
 		return NULL;
 	if (!l->lifted)
 		restore(l, l->mem_fd, p);
@@ -161,8 +173,8 @@ static struct err *live_insert(struct target *t, enum point_type type, uint64_t 
 	struct live *l = to_live(t);
 	enum x86_dreg_type dr;
 
-	if (type == POINT_SW)
-		return insert_software(l, addr);
+	if (type == POINT_SW || type == POINT_TRACE)
+		return insert_software(l, type, addr);
 	if (!dreg_type(type, &dr))
 		return err_new(ERR_UNSUPPORTED, "no such point on this processor");
 	return x86_dregs_insert(&l->dregs, dr, addr, kind);
@@ -173,8 +185,8 @@ static struct err *live_remove(struct target *t, enum point_type type, uint64_t 
 	struct live *l = to_live(t);
 	enum x86_dreg_type dr;
 
-	if (type == POINT_SW)
-		return remove_software(l, addr);
+	if (type == POINT_SW || type == POINT_TRACE)
+		return remove_software(l, type, addr);
 	if (!dreg_type(type, &dr))
 		return err_new(ERR_UNSUPPORTED, "no such point on this processor");
 	x86_dregs_remove(&l->dregs, dr, addr, kind);
@@ -187,13 +199,14 @@ static void live_clear(struct target *t)
 
 	if (!l->lifted)
 		live_lift_points(l);
-	l->lifted = live_memory_shared(l);
 	for (size_t i = l->points.n; i-- > 0;) {
 		struct point *p = &l->points.point[i];
 		p->client = false;
-		if (!p->own)
+		if (!p->own && !p->trace)
 			points_drop(&l->points, p->addr);
 	}
+	if (!live_memory_shared(l))
+		live_lower_points(l);
 	l->dregs = (struct x86_dregs){ .generation = l->dregs.generation + 1 };
 }
 

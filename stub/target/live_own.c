@@ -65,11 +65,11 @@ static void live_take(struct target *t, uint64_t addr)
 	if (!p || !p->own)
 		return;
 	p->own = false;
-	if (p->client && !l->lifted)
+	if ((p->client || p->trace) && !l->lifted)
 		return;
 	if (p->scratch || (pread(l->mem_fd, &now, 1, (off_t)addr) == 1 && now == p->trap[0]))
 		(void)poke(l, addr, p->saved[0]);
-	if (!p->client)
+	if (!p->client && !p->trace)
 		points_drop(&l->points, addr);
 }
 

@@ -47,6 +47,10 @@ struct lwp {
 	bool unjudged;	 /* and is a hit that target.judge has yet to see */
 	bool hop;	 /* judged: it goes on at event_pc, with the trap there out of its way */
 	bool hopping;	 /* on its way over it, by a step that the client knows nothing of */
+	bool traced;	 /* the hit is one of a tracepoint, `client_hit' of a breakpoint */
+	bool client_hit;
+	bool seen;     /* the tracepoint at event_pc has been seen to */
+	bool followed; /* steps for the judge; see struct target_judge */
 	struct stop_event event;
 	uint64_t event_pc;   /* where a breakpoint's event was seen */
 	uint64_t dregs_seen; /* generation of the debug registers it has */
@@ -272,6 +276,8 @@ bool live_settle_hits(struct live *l);
  * that each doesn't cost a turn of the event loop.
  */
 void live_chase_hits(struct live *l);
+/* It has made a step that the judge follows. */
+void live_follow(struct live *l, struct lwp *p);
 /* The one that hops has stopped or is gone. */
 void live_end_hop(struct live *l, struct lwp *p);
 /* It may wait in the kernel for what only another thread can do: then those go on. */

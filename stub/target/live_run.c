@@ -34,19 +34,20 @@ static int deliverable(struct live *l, struct lwp *p, int signo)
 
 void live_continue_lwp(struct live *l, struct lwp *p, int signo)
 {
+	bool steps = p->stepping || p->followed;
+
 	live_sync_dregs(l, p);
 	p->hopping = false;
 	signo = deliverable(l, p, signo);
 	if (signo == SIGSTOP || signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
 		l->job_overridden = false;
-	if (p->stepping)
+	if (steps)
 		live_watch_flags(l, p);
 	/* A thread that is killed meanwhile cannot go on; its exit tells. */
-	if (p->job_stopped && !p->stepping)
+	if (p->job_stopped && !steps)
 		(void)ptrace(PTRACE_LISTEN, p->tid, NULL, NULL);
 	else
-		(void)ptrace(p->stepping ? PTRACE_SINGLESTEP : PTRACE_CONT, p->tid, NULL,
-			     (long)signo);
+		(void)ptrace(steps ? PTRACE_SINGLESTEP : PTRACE_CONT, p->tid, NULL, (long)signo);
 	p->deliver = 0;
 	p->stopped = p->in_signal = false;
 }
@@ -149,13 +150,15 @@ static bool dreg_at(const struct live *l, uint64_t addr)
 static bool is_overtaken(const struct live *l, struct lwp *p)
 {
 	const struct target_catcher *c = &l->target.catcher;
+	const struct point *point;
 	uint64_t pc = 0;
 
 	switch (p->event.kind) {
 	case STOP_OWN:
 		return c->wanted && !c->wanted(c->arg, p->tid);
 	case STOP_SWBREAK:
-		return !points_find(&l->points, p->event_pc) || !live_get_pc(p, &pc) ||
+		point = points_find(&l->points, p->event_pc);
+		return !point || (!point->client && !p->unjudged) || !live_get_pc(p, &pc) ||
 		       pc != p->event_pc;
 	case STOP_HWBREAK:
 		return !live_get_pc(p, &pc) || !dreg_at(l, pc);

@@ -24,6 +24,7 @@ struct point {
 	uint8_t trap[POINT_INSN_MAX];  /* what is there now */
 	bool client;		       /* somebody outside the stub wants it */
 	bool own;		       /* the stub wants it; see struct target_own_ops */
+	bool trace;		       /* a tracepoint is here: POINT_TRACE */
 	bool scratch; /* the inferior writes there too, and the saved bytes count all the same */
 };
 

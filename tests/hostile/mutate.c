@@ -39,7 +39,11 @@ static const struct {
 	S("qSearch:memory:1000;1000;\xaa\x00\x00"), S("qSearch:memory:0;ffffffffffffffff;abc"),
 	S("qSupported:multiprocess+;swbreak+;hwbreak+;qRelocInsn+;exec-events+;vContSupported+;"
 	  "no-resumed+;xmlRegisters=i386;error-message+"),
-	S("qSupported:xmlRegisters=i386,arm,mips,arc"), S("qSymbol::"), S("qGetTLSAddr:p1a2b.1a2b,10,7ffff7ffe2e0"), S("qSymbol:10:666f6f"), S("qTStatus"),
+	S("qSupported:xmlRegisters=i386,arm,mips,arc"), S("qSymbol::"), S("QTinit"), S("QTStart"), S("QTStop"),
+	S("QTDP:1:1000:E:2:3:X3,220127-"), S("QTDP:-1:1000:R03M0,8,4X2,2227-"), S("QTDP:-1:1000:SMFFFFFFFF,1000,20"),
+	S("QTDPsrc:1:1000:at:0:3:616464"), S("QTDV:2:5:0:7476"), S("QTEnable:1:1000"), S("QTro:1000,2000:3000,4000"),
+	S("QTFrame:0"), S("QTFrame:range:0:1000"), S("QTBuffer:size:1000"), S("QTNotes:user:61;notes:62"),
+	S("QTDisconnected:1"), S("qTBuffer:0,100"), S("qTP:1:1000"), S("qTV:2"), S("qTfP"), S("qTsP"), S("qGetTLSAddr:p1a2b.1a2b,10,7ffff7ffe2e0"), S("qSymbol:10:666f6f"), S("qTStatus"),
 	S("qXfer:features:read:target.xml:0,fff"), S("qXfer:features:read:target.xml:ffe,1000"),
 	S("qXfer:python-frames:read::0,1000"), S("qXfer:python-frames:read:1a2b;locals;format=json:0,1000"),
 	S("qXfer:threads:read::0,1000"), S("qXfer:auxv:read::0,1000"), S("qXfer:exec-file:read:1a2b:0,1000"),

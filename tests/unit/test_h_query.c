@@ -115,8 +115,8 @@ Test(h_query, lists_of_signals_arrive_in_linux_numbers)
 Test(h_query, unknown_packets_get_the_empty_answer)
 {
 	static const char *const packets[] = {
-		"vMustReplyEmpty", "qTStatus", "qOffsets", "qP1",  "QTinit", "bc", "",
-		"\x80\xff",	   "qSearch",  "vNothing", "jFoo", "qCx"
+		"vMustReplyEmpty", "qOffsets", "qP1",	   "QTSave:61", "bc", "",
+		"\x80\xff",	   "qSearch",  "vNothing", "jFoo",	"qCx"
 	};
 	struct bench b;
 	bench_init(&b, NULL, 0);
