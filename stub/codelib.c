@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stub/codelib.h"
 
+#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,8 @@ void codelib_opened(struct codelib *c)
 
 bool codelib_is_on(const struct session *s)
 {
-	return s->codelib && s->jit && s->codelib->on;
+	return s->codelib && s->jit && s->codelib->on &&
+	       s->target->arch->elf_machine == EM_X86_64;
 }
 
 void codelib_switch(struct session *s, bool on)

@@ -27,7 +27,7 @@ static struct err *open_core(const struct options *o, struct target **ret)
 	if (err) {
 		size_t len = strlen(o->core); /* of a long path the end says more */
 		struct err *whole = err_new(err->code, "Cannot open core %s: %s",
-					    len > 40 ? o->core + len - 40 : o->core, err->msg);
+					    len > 24 ? o->core + len - 24 : o->core, err->msg);
 		err_drop(err);
 		return whole;
 	}

@@ -203,6 +203,9 @@ const struct mem_ops core_raw_ops = { .read = core_read_raw };
 
 /* ---- mappings ---- */
 
+/* Where x86-64 has it for ever: Linux, arch/x86/include/uapi/asm/vsyscall.h. */
+#define VSYSCALL UINT64_C(0xffffffffff600000)
+
 struct list {
 	struct core *c;
 	struct maps maps;
@@ -217,6 +220,8 @@ static const char *name_of(const struct list *l, const struct core_mapped *m, ui
 		return l->c->mapped_file[m->file].path;
 	if (l->vdso >= start && l->vdso < end)
 		return "[vdso]";
+	if (start == VSYSCALL && l->c->machine->arch == &arch_x86_64)
+		return "[vsyscall]";
 	return l->stack >= start && l->stack < end ? "[stack]" : "";
 }
 

@@ -17,9 +17,8 @@ enum { PR_CURSIG_AT = 12, PR_HEAD_MAX = 64 }; /* in struct elf_prstatus */
 
 static struct err *bad(const struct core_note *n, const char *what)
 {
-	return err_new(ERR_BAD_DATA,
-		       "the note of type 0x%x with contents at offset 0x%" PRIx64 " %s", n->type,
-		       n->offset, what);
+	return err_new(ERR_BAD_DATA, "the note with contents at offset 0x%" PRIx64 " %s", n->offset,
+		       what);
 }
 
 /* ---- threads ---- */

@@ -5,7 +5,7 @@ import os
 import re
 
 import zoo
-from cores import copy_files, crashed, plain, serve
+from cores import copy_files, count, crashed, plain, serve
 from harness import INFERIORS, case
 
 CRASH = os.path.join(INFERIORS, "must_coredump.py")
@@ -88,3 +88,4 @@ def _(t, python):
         compare(t, gdb, core, empty, python)
     for lldb in zoo.lldbs():
         compare_lldb(t, lldb, core, python)
+    count()

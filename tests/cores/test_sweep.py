@@ -17,12 +17,10 @@ PROGRAMS = {
     "often.c": (["3"], 4),
     "rounds.c": ([], 2),
     "storm.c": (["2", "100"], 3),
-    "strides.c": ([], 1),
     "ticker.c": (["ticks", "3"], 4),
     "waits.c": ([], 5),
-    "watched.c": ([], 1),
 }
-BUILDS = {"pie": [], "no-pie": ["-no-pie"], "static": ["-static"]}
+BUILDS = {"pie": [], "no-pie": ["-no-pie"], "static": ["-static"], "optimized": ["-O2"]}
 SIGNALS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGQUIT)
 # What the kernel is told to write (core(5)): as always, all, no shared memory.
 FILTERS = ("0x33", "0x7f", "0x31")
@@ -81,7 +79,7 @@ def compare_all(t, command, threads, program):
 @case("cores of a C program", source=sorted(PROGRAMS), build=sorted(BUILDS), timeout=600)
 def _(t, source, build):
     arguments, threads = PROGRAMS[source]
-    program = t.compile(source, "-pthread", *BUILDS[build])
+    program = t.compile(source, "-D_GNU_SOURCE", "-pthread", *BUILDS[build])
     compare_all(t, [program, *arguments], threads, program)
 
 
