@@ -53,8 +53,7 @@ void codelib_opened(struct codelib *c)
 
 bool codelib_is_on(const struct session *s)
 {
-	return s->codelib && s->jit && s->codelib->on &&
-	       s->target->arch->elf_machine == EM_X86_64;
+	return s->codelib && s->jit && s->codelib->on && s->target->arch->elf_machine == EM_X86_64;
 }
 
 void codelib_switch(struct session *s, bool on)
