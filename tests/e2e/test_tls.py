@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Thread-local variables: stock gdb finds every thread's own, as the program says where it is."""
 
+import os
 import re
 
 import zoo
@@ -28,7 +29,8 @@ def check(t, found, said, what, more=0):
 
 @case("thread-local variables of the program and a library are where it says", gdb=zoo.gdbs)
 def _(t, gdb):
-    library = t.compile("tls_library.c", "-shared", "-fPIC")
+    os.mkdir(os.path.join(t.dir, "library"))
+    library = t.compile("library/tls.c", "-shared", "-fPIC")
     path = t.compile("tls.c", "-pthread")
     server = t.serve(command=[path, library])
     out = t.gdb(gdb, server, "break all_are_there", "continue", "print *(int *) __errno_location()",

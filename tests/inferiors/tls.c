@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tls [LIBRARY]: threads with variables of their own; LIBRARY is tls_library.c.  Each prints
+ * tls [LIBRARY]: threads with variables of their own; LIBRARY is library/tls.c.  Each prints
  * where its variables are, and all wait at the line "here".
  */
 #include <dlfcn.h>
