@@ -30,10 +30,9 @@ static void note_gone(struct session *s)
 /* Without extended mode there is nothing left to talk about, and the stub ends. */
 static void process_gone(struct session *s)
 {
-	s->stop = (struct stop_event){ .kind = STOP_EXITED };
-	s->g_tid = 0;
-	if (!s->extended &&
-	    !s->options->multi) /* what never runs is there for the next client too */
+	note_gone(s);
+	/* What never runs is there for the next client too. */
+	if (!s->extended && !s->options->multi && !inferiors_any(s))
 		s->end = s->target->still ? SESSION_LEFT : SESSION_QUIT;
 }
 

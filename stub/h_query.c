@@ -119,6 +119,8 @@ HANDLER(h_supported)
 
 	buf_printf(out, "PacketSize=%x", RSP_PACKET_MAX);
 	announce_rows(s, out);
+	if (!s->peer.lldb && s->target->run && s->target->run->take_child)
+		buf_puts(out, ";fork-events+;vfork-events+");
 	struct qxfer_ctx ctx = qxfer_ctx(s);
 	qxfer_announce(&ctx, out);
 	if (s->peer.error_message)

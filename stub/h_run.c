@@ -87,6 +87,7 @@ static struct err *resume_process(struct session *s, const struct resume_action 
 	view_resumes(s);
 	t->pass_signals = s->pass_signals;
 	t->keep_signals = s->program_signals_set ? s->program_signals : NULL;
+	t->tells_forks = session_tells_forks(s);
 	struct err *err = t->run->resume(t, actions, n);
 	if (err)
 		return err;

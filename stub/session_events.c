@@ -49,8 +49,29 @@ static void point_at_trap(struct session *s)
 	err_drop(err); /* it is being killed; then this is a signal like others */
 }
 
+bool session_tells_forks(const struct session *s)
+{
+	return s->peer.fork_events && s->peer.vfork_events && s->peer.multiprocess &&
+	       !s->peer.lldb && s->target->run->take_child;
+}
+
+/* The child is a process of the session, too, which the client may let go. */
+static void take_child(struct session *s, const struct stop_event *ev)
+{
+	struct inferior *parent = s->now;
+	struct target *child = s->target->run->take_child(s->target, (pid_t)ev->addr);
+
+	struct err *err = child ? session_add(s, child) : NULL;
+	if (err)
+		fprintf(stderr, "archerfish: %s\n", err->msg);
+	err_drop(err);
+	inferiors_select(s, parent);
+}
+
 static void take_stop(struct session *s, const struct stop_event *ev)
 {
+	if (ev->kind == STOP_FORK || ev->kind == STOP_VFORK)
+		take_child(s, ev);
 	inferiors_keep(s);
 	s->stopper = s->now;
 	session_log(s, DEBUG_EVENTS, "event: thread %d, kind %d, signal or status %d", ev->tid,

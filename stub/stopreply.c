@@ -55,6 +55,15 @@ static void put_reason(struct session *s, struct buf *out)
 	case STOP_WATCH:
 		put_watch(ev, out);
 		break;
+	case STOP_FORK:
+	case STOP_VFORK:
+		buf_puts(out, ev->kind == STOP_FORK ? "fork:" : "vfork:");
+		rsp_thread_id_write(out, s->peer.multiprocess, (pid_t)ev->addr, (pid_t)ev->addr);
+		buf_puts(out, ";");
+		break;
+	case STOP_VFORK_DONE:
+		buf_puts(out, "vforkdone:;");
+		break;
 	case STOP_EXEC:
 		if (s->peer.lldb)
 			buf_puts(out, "reason:exec;");

@@ -15,6 +15,7 @@ static void live_destroy(struct target *t)
 		struct err *err = t->attached ? live_run_ops.detach(t, 0) : live_run_ops.kill(t);
 		err_drop(err); /* nobody is left to tell */
 	}
+	live_release_children(l);
 	while (l->first)
 		lwp_remove(l, l->first);
 	proc_close(l);

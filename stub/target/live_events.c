@@ -27,7 +27,7 @@ static void quiet_stop(struct live *l, struct lwp *p)
 		live_continue_lwp(l, p, p->deliver);
 }
 
-static void set_event(struct lwp *p, enum stop_kind kind, int signo)
+void live_set_event(struct lwp *p, enum stop_kind kind, int signo)
 {
 	p->pending = true;
 	p->step_done = p->unjudged = p->seen = false;
@@ -86,7 +86,7 @@ static void on_signal(struct live *l, struct lwp *p, int signo)
 	uint64_t pc;
 
 	if (is_trap_on_stack(l, p, signo, &pc)) {
-		set_event(p, STOP_SWBREAK, SIGTRAP);
+		live_set_event(p, STOP_SWBREAK, SIGTRAP);
 		p->event_pc = pc;
 		return;
 	}
@@ -95,7 +95,7 @@ static void on_signal(struct live *l, struct lwp *p, int signo)
 	if (!is_stop_signal(signo) && ptrace(PTRACE_GETREGS, p->tid, NULL, &r) == 0)
 		live_hide_interruption(p, &r);
 	if (!take_injected(p, signo) && !is_passed(l, p, signo)) {
-		set_event(p, STOP_SIGNAL, signo);
+		live_set_event(p, STOP_SIGNAL, signo);
 		return;
 	}
 	p->deliver = signo;
@@ -113,7 +113,7 @@ static bool on_own_trap(struct live *l, struct lwp *p, const struct point *point
 	case OWN_LEFT:
 		return true;
 	case OWN_STOP:
-		set_event(p, STOP_OWN, SIGTRAP);
+		live_set_event(p, STOP_OWN, SIGTRAP);
 		return true;
 	default:
 		if (client)
@@ -132,12 +132,12 @@ static void on_breakpoint_trap(struct live *l, struct lwp *p, uint64_t pc)
 	if (point && point->own && on_own_trap(l, p, point))
 		return;
 	if (point) {
-		set_event(p, STOP_SWBREAK, SIGTRAP);
+		live_set_event(p, STOP_SWBREAK, SIGTRAP);
 		p->traced = traced;
 		p->client_hit = client;
 		live_take_hit(l, p, at);
 	} else {
-		set_event(p, STOP_SIGNAL, SIGTRAP);
+		live_set_event(p, STOP_SIGNAL, SIGTRAP);
 		p->event.addr = live_trap_before(l, pc) ? at : 0;
 	}
 }
@@ -151,13 +151,13 @@ static bool on_debug_register(struct live *l, struct lwp *p, uint64_t pc)
 	if (!r)
 		return false;
 	if (r->type == X86_DR_EXEC) {
-		set_event(p, STOP_HWBREAK, SIGTRAP);
+		live_set_event(p, STOP_HWBREAK, SIGTRAP);
 		p->traced = false;
 		p->client_hit = true;
 		live_take_hit(l, p, pc);
 		return true;
 	}
-	set_event(p, STOP_WATCH, SIGTRAP);
+	live_set_event(p, STOP_WATCH, SIGTRAP);
 	p->event.wp_type = r->type == X86_DR_WRITE ? POINT_WRITE : POINT_ACCESS;
 	p->event.addr = r->addr;
 	return true;
@@ -174,7 +174,7 @@ void live_stepped(struct live *l, struct lwp *p, uint64_t pc)
 		quiet_stop(l, p);
 		return;
 	}
-	set_event(p, STOP_SIGNAL, SIGTRAP);
+	live_set_event(p, STOP_SIGNAL, SIGTRAP);
 	p->step_done = p->stepping; /* else the program set the trap flag itself */
 }
 
@@ -228,15 +228,18 @@ static void on_birth(struct live *l, struct lwp *p, pid_t tid)
 		live_handle_status(l, tid, status);
 }
 
-/* A new process is not ours: it goes its way, and our traps are not in it. */
-static void release_child(struct live *l, pid_t child, uint64_t flags)
+/* False: it is not there any more. */
+static bool await_child(struct live *l, pid_t child)
 {
 	int status = 0;
 
-	if (!live_take_early(l, child, &status) && waitpid(child, &status, __WALL) != child)
-		return;
-	if (!WIFSTOPPED(status))
-		return;
+	return (live_take_early(l, child, &status) || waitpid(child, &status, __WALL) == child) &&
+	       WIFSTOPPED(status);
+}
+
+/* A new process is not ours: it goes its way, and our traps are not in it. */
+static void release_child(struct live *l, pid_t child, uint64_t flags)
+{
 	if (!(flags & CLONE_VM)) {
 		live_clean_child(l, child);
 	} else if (!(flags & CLONE_VFORK) && l->nsharers < SHARERS_MAX) {
@@ -260,7 +263,12 @@ static void on_clone(struct live *l, struct lwp *p)
 		}
 		if (flags & CLONE_VM)
 			live_lift_points(l);
-		release_child(l, child, flags);
+		if (!await_child(l, child))
+			child = 0;
+		if (child && live_tell_fork(l, p, child, flags))
+			return;
+		if (child)
+			release_child(l, child, flags);
 	}
 	quiet_stop(l, p);
 }
@@ -271,7 +279,11 @@ static void on_vfork_done(struct live *l, struct lwp *p)
 	p->vforking = false;
 	if (!live_memory_shared(l))
 		live_lower_points(l);
-	quiet_stop(l, p);
+	if (p->tells_done)
+		live_set_event(p, STOP_VFORK_DONE, SIGTRAP);
+	else
+		quiet_stop(l, p);
+	p->tells_done = false;
 }
 
 /* What is left of a thread that has become another program. */
@@ -309,6 +321,9 @@ static void on_exec(struct live *l, struct lwp *p)
 			lwp_remove(l, q);
 	}
 	renew_lwp(p);
+	if (l->borrows_memory)
+		live_remove_points(l); /* out of its parent's */
+	l->borrows_memory = false;
 	points_clear(&l->points);
 	l->dregs = (struct x86_dregs){ .generation = l->dregs.generation + 1 };
 	l->nvforks = l->nsharers = 0;
@@ -388,7 +403,7 @@ static void on_event(struct live *l, struct lwp *p, int status)
 		p->in_signal = true;
 		if (p->in_exec) {
 			p->in_exec = false;
-			set_event(p, STOP_EXEC, SIGTRAP);
+			live_set_event(p, STOP_EXEC, SIGTRAP);
 			break;
 		}
 		if (WSTOPSIG(status) == SIGTRAP)
@@ -416,6 +431,8 @@ static void on_stopped(struct live *l, struct lwp *p, int status)
 static void on_process_exit(struct live *l, int status)
 {
 	live_release_early(l);
+	if (l->borrows_memory)
+		live_remove_points(l);
 	l->exited = true;
 	l->exit = (struct stop_event){ .tid = l->target.pid };
 	if (WIFSIGNALED(status)) {

@@ -24,6 +24,7 @@ struct lwp {
 	pid_t tid;
 	bool stopped;
 	bool zombie;	  /* the leader, dead before its threads: not a thread any more */
+	bool tells_done;  /* its vfork was told, and so will be the end of it */
 	bool vforking;	  /* waits for its vfork child: no interrupt reaches it */
 	bool stuck;	  /* nothing stops it now; it counts as stopped, without registers */
 	bool asked;	  /* PTRACE_INTERRUPT was sent and its stop has not come */
@@ -87,6 +88,9 @@ struct live {
 
 	struct live_pool *pool; /* those that are traced together */
 	struct live *pool_next;
+	struct live *children; /* that the client has been, or is to be, told of */
+	struct live *sibling;  /* the next of its parent's children */
+	bool borrows_memory; /* a vfork child that has not exec'ed: traps of ours are its parent's */
 	struct live_mail inbox; /* what others were told of our threads */
 
 	struct xsave_layout
@@ -142,6 +146,16 @@ bool live_read_mail(struct live *l);
 bool live_take_early(struct live *l, pid_t tid, int *ret);
 /* Lets go what has not been announced, when nothing can announce it any more. */
 void live_release_early(struct live *l);
+
+/* live_fork.c */
+/*
+ * @p has made the process @child, which has stopped: whether that is an event, which @p has
+ * then.
+ */
+bool live_tell_fork(struct live *l, struct lwp *p, pid_t child, uint64_t flags);
+struct target *live_take_child(struct target *t, pid_t pid);
+/* Lets go those that nobody has taken. */
+void live_release_children(struct live *l);
 
 /* live_proc.c: what /proc knows */
 struct err *proc_open(struct live *l) MUST_CHECK;
@@ -282,6 +296,9 @@ void live_follow(struct live *l, struct lwp *p);
 void live_end_hop(struct live *l, struct lwp *p);
 /* It may wait in the kernel for what only another thread can do: then those go on. */
 void live_look_after_hop(struct live *l);
+
+/* Leaves an event of that kind pending. */
+void live_set_event(struct lwp *p, enum stop_kind kind, int signo);
 
 /* live_run.c */
 int64_t live_now_ms(void); /* of the monotonic clock */

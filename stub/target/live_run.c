@@ -81,7 +81,8 @@ bool live_all_stopped(struct live *l)
 	struct lwp *leader = NULL;
 
 	for (struct lwp *p = l->first; p; p = p->next) {
-		if (p->stopped || p->zombie || p->stuck)
+		/* Who waits for a vfork child that stands, too, cannot stop. */
+		if (p->stopped || p->zombie || p->stuck || (p->vforking && p->tells_done))
 			continue;
 		if (p->tid != l->target.pid)
 			return false;
@@ -436,6 +437,7 @@ static struct err *live_detach(struct target *t, int signo)
 		lwp_remove(l, p);
 	}
 	live_release_early(l);
+	live_release_children(l);
 	l->phase = LIVE_STOPPED;
 	proc_close(l);
 	t->pid = 0;
@@ -461,6 +463,7 @@ static struct err *live_kill(struct target *t)
 			sleep_us(1000);
 	}
 	live_release_early(l);
+	live_release_children(l);
 	while (l->first)
 		lwp_remove(l, l->first);
 	points_clear(&l->points);
@@ -491,6 +494,7 @@ const struct target_run_ops live_run_ops = {
 	.interrupt = live_interrupt,
 	.next_event = live_next_event,
 	.halt = live_halt,
+	.take_child = live_take_child,
 	.detach = live_detach,
 	.kill = live_kill,
 };

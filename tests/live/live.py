@@ -30,6 +30,8 @@ sys.path[:0] = [os.path.join(TOP, "tests", "lib"), os.path.join(TOP, "tests", "e
 from harness import Failure, Process, case  # noqa: E402,F401
 from rsp import GDB, Rsp, RspError  # noqa: E402,F401
 
+# A client that does not want to hear of children.
+ALONE = GDB.replace("fork-events+;vfork-events+;", "")
 BIN = os.path.join(TOP, "build", "inferiors")
 RAX, RSP, RIP, ORIG_RAX = 0, 7, 16, 57
 SIGINT, SIGTRAP, SIGKILL, SIGUSR1, SIGUSR2, SIGSTOP, SIGCONT, SIGTSTP = (
@@ -224,20 +226,20 @@ def start(t, name, *args, ready=None, **how):
     return program
 
 
-def connect(t, server, says=GDB, timeout=60):
+def connect(t, server, says=ALONE, timeout=60):
     r = Client.connect(server.port, timeout)
     t.clients = getattr(t, "clients", []) + [r]
     r.open(says)
     return r
 
 
-def attach(t, program, *options, says=GDB):
+def attach(t, program, *options, says=ALONE):
     """archerfish attached to it, and a client: (server, r)."""
     server = t.serve(*options, pid=program.pid)
     return server, connect(t, server, says)
 
 
-def launch(t, name, *args, options=(), says=GDB, **how):
+def launch(t, name, *args, options=(), says=ALONE, **how):
     """A program launched by archerfish, at its first instruction: (server, r, inferior)."""
     server = t.serve(*options, command=[program_path(name), *args], **how)
     pid = int(server.until(r"created; pid = (\d+)").group(1))
