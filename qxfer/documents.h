@@ -18,6 +18,7 @@ DOCUMENT(build_features);	/* features.c */
 DOCUMENT(build_libraries);	/* libraries.c */
 DOCUMENT(build_osdata);		/* osdata.c */
 DOCUMENT(build_siginfo);	/* siginfo.c */
+DOCUMENT(build_unwind_table);	/* jit_regions.c */
 DOCUMENT(build_unwind_regions); /* jit_regions.c */
 DOCUMENT(build_threads);	/* threads.c */
 DOCUMENT(build_traceframe);	/* traceframe.c */

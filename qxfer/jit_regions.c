@@ -2,30 +2,48 @@
 #include "qxfer/jit_regions.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "qxfer/documents.h"
+#include "qxfer/jit/image.h"
 #include "qxfer/jit/insn.h"
+#include "qxfer/jit/pe.h"
 #include "qxfer/osdata.h"
+#include "rsp/cursor.h"
 #include "stub/target/target.h"
+
+/* The first of @n pieces of @size, which begin with their start, that starts at @offset or later. */
+static size_t first_from(const void *array, size_t n, size_t size, uint64_t offset)
+{
+	size_t lo = 0, hi = n;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		uint32_t start;
+		memcpy(&start, (const uint8_t *)array + mid * size, sizeof(start));
+		if (start < offset)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
 
 /* Rows of a table that lie in a region. */
 static size_t rows_of(const struct jit_region *r)
 {
 	const struct jit_table *t = r->table;
 	size_t n = 0;
-	for (size_t i = 0; i < t->nrows; i++)
-		n += t->row[i].rule != JIT_NO_RULE && t->row[i].start + r->base >= r->start &&
-		     t->row[i].start + r->base < r->end;
+	for (size_t i = first_from(t->row, t->nrows, sizeof(*t->row), r->start - r->base);
+	     i < t->nrows && t->row[i].start < r->end - r->base; i++)
+		n += t->row[i].rule != JIT_NO_RULE;
 	return n;
 }
 
 static size_t funcs_of(const struct jit_region *r)
 {
 	const struct jit_table *t = r->table;
-	size_t n = 0;
-	for (size_t i = 0; i < t->nfuncs; i++)
-		n += t->func[i].start + r->base >= r->start && t->func[i].start + r->base < r->end;
-	return n;
+	return first_from(t->func, t->nfuncs, sizeof(*t->func), r->end - r->base) -
+	       first_from(t->func, t->nfuncs, sizeof(*t->func), r->start - r->base);
 }
 
 static const char *rules_by(void)
@@ -118,4 +136,74 @@ DOCUMENT(build_unwind_regions)
 	if (!err)
 		err = target_space(ctx->target, &space);
 	return err ? err : jit_regions_document(ctx->jit, space, out);
+}
+
+/* ---- tables ---- */
+
+/* Where the headers of an ELF image of one region are said to lie. */
+#define TABLE_PLACE 0x7e4ffffff000ull
+
+static bool any(const struct jit_region *r)
+{
+	(void)r;
+	return true;
+}
+
+static struct err *put_elf(struct buf *out, const struct jit_region *r, enum pe_mode mode,
+			   struct mem *m)
+{
+	struct jit_image image = { .l_ld = 0 };
+	(void)mode;
+	(void)m;
+	struct err *err = jit_image_write(r, 1, any, TABLE_PLACE, "code.so", &image);
+	if (!err)
+		buf_put(out, image.bytes.data, image.bytes.len);
+	buf_deinit(&image.bytes);
+	return err;
+}
+
+static const struct form {
+	const char *name;
+	struct err *(*put)(struct buf *out, const struct jit_region *r, enum pe_mode mode,
+			   struct mem *m);
+	enum pe_mode mode;
+} forms[] = {
+	{ "elf;", put_elf, PE_PRECISE },
+	{ "win64;precise;", pe_write, PE_PRECISE },
+	{ "win64;single;", pe_write, PE_SINGLE },
+	{ "win64;each;", pe_write, PE_EACH },
+};
+
+/* "FORM;ADDRESS": the region that the address lies in. */
+static const struct form *parse_annex(const char *annex, uint64_t *addr)
+{
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct rsp_cursor c = { annex, annex + strlen(annex) };
+		if (cur_literal(&c, forms[i].name) && cur_hex(&c, addr) && cur_end(&c))
+			return &forms[i];
+	}
+	return NULL;
+}
+
+DOCUMENT(build_unwind_table)
+{
+	const struct space *space;
+	const struct jit_region *r;
+	uint64_t addr;
+	size_t n;
+	const struct form *form = parse_annex(annex, &addr);
+
+	if (!form)
+		return err_new(ERR_PROTO, "unwind-table: elf;ADDRESS or win64;MODE;ADDRESS");
+	if (!ctx->jit)
+		return err_new(ERR_STATE, "unwind tables are switched off");
+	struct err *err = target_space(ctx->target, &space);
+	if (!err)
+		err = jit_survey(ctx->jit, space, &r, &n);
+	for (size_t i = 0; !err && i < n; i++)
+		if (addr >= r[i].start && addr < r[i].end)
+			return form->put(out, &r[i], form->mode, space->mem);
+	return err ? err
+		   : err_new(ERR_NOT_FOUND, "0x%" PRIx64 " is not code without an unwind table",
+			     addr);
 }
