@@ -277,7 +277,7 @@ static struct err *put_threads(struct session *s, const struct space *space,
 	/* The newest is the first that an interpreter lists. */
 	for (size_t i = snap->nthreads; !err && i-- > 0 && v->nthreads < VIEW_STACK_N / 2;) {
 		const struct py_thread *th = &snap->threads[i];
-		if (!th->tid || !th->nframes)
+		if (!th->tid || (!th->nframes && !th->corrupt))
 			continue;
 		struct view_thread *t = known_thread(v, th);
 		if (!t)
