@@ -176,6 +176,8 @@ static struct err *live_syscall(struct target *t, const struct space_syscall *ca
 		return err_new(ERR_STATE, "no thread is where it can make a system call");
 	struct err *err = find_syscall_insn(l, &insn);
 	if (!err)
+		err = live_check_seccomp(p->tid, call, insn + l->target.arch->syscall_len);
+	if (!err)
 		err = call_in(l, p, insn, call, ret);
 	/* Memory and mappings may differ now, though nobody has moved. */
 	mem_invalidate(&t->mem);

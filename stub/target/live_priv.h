@@ -260,6 +260,10 @@ struct lwp *live_choose_caller(struct live *l); /* NULL: none can */
 bool live_unmask_trap(const struct lwp *p, uint64_t *was);
 void live_remask(pid_t tid, uint64_t was);
 
+/* live_seccomp.c: whether @tid may make that call, at @insn, and live. */
+struct err *live_check_seccomp(pid_t tid, const struct space_syscall *call,
+			       uint64_t insn) MUST_CHECK;
+
 /* live_function.c */
 struct err *live_function(struct target *t, pid_t tid, uint64_t addr, uint64_t arg) MUST_CHECK;
 bool live_wake(struct target *t, pid_t tid);

@@ -15,6 +15,18 @@ import zoo  # noqa: E402
 from harness import case  # noqa: E402
 
 QUICK = ["busy", "lock", "sleep", "asyncio", "wakeup_fd", "tty"]
+# ld [nr]; jeq NUMBER, then return ACTION, else allow
+SECCOMP = """import ctypes, struct
+code = b"".join(struct.pack("HBBI", *i) for i in (
+    (0x20, 0, 0, 0), (0x15, 0, 1, %d), (0x06, 0, 0, %d), (0x06, 0, 0, 0x7fff0000)))
+held = ctypes.create_string_buffer(code)
+prog = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", 4, ctypes.addressof(held)))
+libc = ctypes.CDLL(None)
+import time, sys
+keep = [bytearray(1 << 16) for i in range(64)]; del keep
+libc.prctl(38, 1, 0, 0, 0)
+assert libc.prctl(22, 2, ctypes.c_void_p(ctypes.addressof(prog)), 0, 0) == 0
+"""
 SLEEPER = "import time, sys\nprint('ready', flush=True)\ntime.sleep(%s)\nprint('end', flush=True)\n"
 
 
@@ -132,6 +144,16 @@ def _(t):
     t.equal(status, 2, err)
     t.has(err, "the process may not make a memfd: Too many open files")
     t.untouched(poor.pid)
+    for number, action, text in ((319, 0x50001, "may not make a memfd: Operation not permitted"),
+                                 (319, 0x80000000, "a seccomp filter would end the process"),
+                                 (9, 0x50001, "may not map memory: Operation not permitted"),
+                                 (9, 0, "a seccomp filter would end the process")):
+        kept = sleeper(t, before=SECCOMP % (number, action))
+        status, _out, err = acting.execute(t.stub, kept.pid, "-c", "1")
+        t.equal(status, 2, err)
+        t.has(err, text)
+        t.untouched(kept.pid)
+        t.equal(acting.maps(kept.pid)[1], [], "descriptors")
 
 
 @case("a program that churns through memory and threads survives many scripts", timeout=300)
