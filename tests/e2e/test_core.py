@@ -197,7 +197,7 @@ def _(t):
     core = unpacked(t, "crash-i386.core")
     bomb = os.path.join(t.dir, "bomb")
     shutil.copyfile(core, bomb)
-    os.truncate(bomb, 1 << 30)
+    os.truncate(bomb, 1 << 25)
     for tool, suffix in (("zstd", ".zst"), ("lz4", ".lz4"), ("xz", ".xz")):
         if not shutil.which(tool):
             t.note("no " + tool)
