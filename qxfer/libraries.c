@@ -246,7 +246,7 @@ struct err *libraries_debug_slot(struct target *t, uint64_t *ret)
 	if (!err && phdrs.addr)
 		err = find_dynamic(&t->mem, &phdrs, &dynamic);
 	for (unsigned int i = 0; !err && dynamic && i < DYNAMIC_MAX; i++) {
-		uint64_t at = dynamic + i * 2 * word;
+		uint64_t at = dynamic + 2 * word * i;
 		err = mem_ptr(&t->mem, at, &tag);
 		if (err || tag == DT_NULL)
 			break;
