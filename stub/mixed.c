@@ -287,24 +287,26 @@ size_t mixed_patch(const struct mixed *m, uint64_t addr, uint8_t *buf, size_t le
 	return words;
 }
 
-size_t mixed_translate(const struct mixed *m, uint64_t addr, uint8_t *bytes, size_t len,
-		       uint64_t *part)
+bool mixed_translate(const struct mixed *m, uint64_t addr, uint8_t *bytes, size_t len,
+		     uint64_t *part)
 {
-	size_t words = 0;
+	bool changes = false;
 
 	*part = 0;
-	for (size_t i = first_word(m, addr); i < m->nloops; i++, words++) {
+	for (size_t i = first_word(m, addr); i < m->nloops; i++) {
 		const struct mixed_loop *l = &m->loops[i];
 		uint64_t word = l->sp - WORD, value;
 		if (word >= addr && word - addr >= len)
 			break;
 		if (word < addr || len - (word - addr) < WORD) {
 			*part = word;
+			changes = true;
 			continue;
 		}
 		memcpy(&value, bytes + (word - addr), sizeof(value));
+		changes |= value != l->pc && value != l->ra;
 		if (value == l->pc)
 			memcpy(bytes + (word - addr), &l->ra, sizeof(l->ra));
 	}
-	return words;
+	return changes;
 }

@@ -93,11 +93,11 @@ size_t mixed_patch(const struct mixed *m, uint64_t addr, uint8_t *buf, size_t le
 
 /*
  * A client's own words before they are written: what it was shown becomes true again.
- * Returns how many of them are return addresses; *@part is one of which only a part would
+ * Whether a return address may become another one; *@part is one of which only a part would
  * be written, or 0.
  */
-size_t mixed_translate(const struct mixed *m, uint64_t addr, uint8_t *bytes, size_t len,
-		       uint64_t *part);
+bool mixed_translate(const struct mixed *m, uint64_t addr, uint8_t *bytes, size_t len,
+		     uint64_t *part);
 
 /* The loop that returns to C with @sp, or NULL. */
 const struct mixed_loop *mixed_find(const struct mixed *m, uint64_t sp);

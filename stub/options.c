@@ -230,7 +230,7 @@ static const struct option_row rows[] = {
 	{ "--python", ARG_VALUE, set_python, "auto|off: Python stacks" },
 	{ "--unwind-tables", ARG_VALUE, set_unwind_tables, "on|off: libraries that unwind code without tables (on)" },
 	{ "--virtual-threads", ARG_VALUE, set_virtual_threads, "on|off: a thread more for each that runs Python (on)" },
-	{ "--mixed", ARG_VALUE, set_mixed, "on|off: Python frames in the stacks of real threads, for gdb (off)" },
+	{ "--mixed", ARG_VALUE, set_mixed, "on|off: Python frames in the stacks of real threads (on)" },
 	{ "--locals", ARG_NONE, set_locals_true, "stacks: the variables of each frame too" },
 	{ "--tasks", ARG_NONE, set_tasks_true, "stacks: asyncio's tasks instead, as a tree" },
 	{ "--native", ARG_NONE, set_native_true, "stacks: C frames too, where they ran; every thread" },
@@ -424,6 +424,7 @@ bool options_parse(int argc, char **argv, struct options *ret, FILE *err)
 				 .tries = LOOK_TRIES,
 				 .unwind_tables = true,
 				 .virtual_threads = true,
+				 .mixed = true,
 				 .timeout = TIMEOUT };
 	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(modes[0]); i++) {
 		if (strcmp(argv[1], modes[i].word) != 0)

@@ -11,6 +11,8 @@
 
 #include "stub/view_priv.h"
 
+#define FLOOR_FRAMES 64u /* of the innermost loop; one with more is looked at whole */
+
 /* What the client can name: a frame of a library that it has read. */
 static const struct view_frame *known_frame(const struct view *v, const struct py_snapshot *snap,
 					    const struct py_mixed_item *item)
@@ -132,6 +134,51 @@ static void mix_owners(struct session *s, uint64_t addr)
 	err_drop(err); /* then there are no stacks to be known */
 }
 
+/*
+ * An address on the stack in front of which no loop returns; 0: not known.  That of the
+ * innermost loop is behind what keeps its frames: that is found without C's frames, and
+ * without the other threads'.
+ */
+static uint64_t find_floor(struct session *s, pid_t tid)
+{
+	const struct py_walk walk = { .tid = tid, .max_frames = FLOOR_FRAMES, .in_passing = true };
+	const struct py_snapshot *snap;
+	const struct space *space;
+	uint64_t floor = UINT64_MAX;
+
+	struct err *err = target_space(s->target, &space);
+	if (!err)
+		err = python_walk(s->python, space, &walk, &snap);
+	for (size_t i = 0; !err && i < snap->nthreads; i++) {
+		const struct py_thread *t = &snap->threads[i];
+		if (t->tid == tid && t->nframes && t->c_stack < floor)
+			floor = t->corrupt ? 0 : t->c_stack;
+	}
+	bool found = !err && floor != UINT64_MAX;
+	err_drop(err); /* then all of it is looked at, which says why */
+	return found ? floor : 0;
+}
+
+/*
+ * A client that shows nothing, as at a breakpoint whose condition is false, reads the innermost
+ * frames alone: whether these are of C.
+ */
+static bool is_in_front(struct session *s, uint64_t addr, size_t len)
+{
+	struct view *v = s->view;
+	pid_t tid = s->g_tid;
+
+	if (s->peer.lldb || tid <= 0 || view_is_virtual(tid) ||
+	    is_noted(v->mixed_tids, v->nmixed_tids, (uint64_t)tid))
+		return false;
+	if (v->floor_stop != v->stop || v->floor_tid != tid) {
+		v->floor = find_floor(s, tid);
+		v->floor_stop = v->stop;
+		v->floor_tid = tid;
+	}
+	return addr + len <= v->floor && addr + len > view_stack_pointer(s, tid);
+}
+
 /* Looks at those whose stack may be at @addr; false: there is nothing to be mixed at all. */
 static bool load(struct session *s, uint64_t addr)
 {
@@ -173,7 +220,8 @@ void view_mixed_patch(struct session *s, uint64_t addr, uint8_t *buf, size_t len
 	bool rest = addr == v->read_end; /* of more than fitted one answer */
 
 	v->read_end = len > MIXED_LINE_MAX || rest ? addr + len : 0;
-	if (v->mix && !rest && mixed_is_line(addr, len) && load(s, addr))
+	bool line = v->mix && v->announced && !rest && mixed_is_line(addr, len);
+	if (line && !is_in_front(s, addr, len) && load(s, addr))
 		mixed_patch(&v->mixed, addr, buf, len);
 }
 
@@ -218,25 +266,46 @@ static struct err *refuse_part(const struct session *s, uint64_t part)
 		       (unsigned long long)part);
 }
 
+/* Whether a client may have been shown any of the words. */
+static bool has_shown(const uint8_t *bytes, size_t len)
+{
+	uint64_t word;
+
+	for (size_t i = 0; i + sizeof(word) <= len; i++) {
+		memcpy(&word, bytes + i, sizeof(word));
+		if (word >= SYNTH_BASE && word < VIEW_STACKS)
+			return true;
+	}
+	return false;
+}
+
+static struct err *write_translated(struct session *s, uint64_t addr, uint8_t *bytes, size_t len)
+{
+	struct view *v = s->view;
+	uint64_t part;
+
+	bool changes = mixed_translate(&v->mixed, addr, bytes, len, &part);
+	struct err *err = refuse_part(s, part);
+	if (!err)
+		err = mem_write(&s->target->mem, addr, bytes, len);
+	if (!err && changes)
+		view_mixed_forget(v);
+	return err;
+}
+
 struct err *view_write(struct session *s, uint64_t addr, const void *buf, size_t len)
 {
 	struct view *v = s->view;
-	uint64_t part = 0;
-	size_t words = 0;
-	uint8_t *copy = v && v->mixed.nloops ? malloc(len) : NULL;
 
+	if (view_is_on(s) && !v->mixed.nloops && has_shown(buf, len))
+		load(s, addr);
 	if (!v || !v->mixed.nloops)
 		return mem_write(&s->target->mem, addr, buf, len);
+	uint8_t *copy = malloc(len);
 	if (!copy)
 		return &err_nomem;
 	memcpy(copy, buf, len);
-	words = mixed_translate(&v->mixed, addr, copy, len, &part);
-	struct err *err = refuse_part(s, part);
-	if (!err)
-		err = mem_write(&s->target->mem, addr, copy, len);
+	struct err *err = write_translated(s, addr, copy, len);
 	free(copy);
-	/* It may be another address now. */
-	if (!err && words)
-		view_mixed_forget(v);
 	return err;
 }

@@ -143,6 +143,8 @@ struct view {
 	size_t nmixed_tids, mixed_tids_cap;
 	uint64_t *mixed_maps; /* and for lldb the mappings, by where they start */
 	size_t nmixed_maps, mixed_maps_cap;
+	uint64_t floor, floor_stop; /* of floor_tid: in front of it are C's frames alone */
+	pid_t floor_tid;
 	uint64_t read_end; /* of a read of more than a line, where the client may go on; 0: none */
 
 	/* view_return.c: where C returns to one of those frames. */
@@ -230,6 +232,8 @@ bool view_mixed_load(struct session *s);
 
 /* view_return.c */
 void view_return_deinit(struct view *v);
+/* A real thread's own; 0: it has none. */
+uint64_t view_stack_pointer(struct session *s, pid_t tid);
 /* The thread is shown at *pc, where it is not. */
 bool view_return_poses(const struct session *s, pid_t tid, uint64_t *pc);
 void view_return_stopped(struct session *s);

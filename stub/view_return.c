@@ -115,6 +115,11 @@ static uint16_t sp_of(const struct session *s)
 	return i;
 }
 
+uint64_t view_stack_pointer(struct session *s, pid_t tid)
+{
+	return reg_of(s, tid, sp_of(s));
+}
+
 /* ---- hits ---- */
 
 /* The return that @tid, with that pc and stack pointer, has just come from; NULL: none. */
@@ -152,7 +157,8 @@ void view_return_stopped(struct session *s)
 
 	if (!view_is_on(s) || s->stop.kind != STOP_SWBREAK || !v->nreturns)
 		return;
-	v->posed = returned(v, tid, reg_of(s, tid, s->target->arch->pc), reg_of(s, tid, sp_of(s)));
+	v->posed =
+		returned(v, tid, reg_of(s, tid, s->target->arch->pc), view_stack_pointer(s, tid));
 }
 
 /* Where the client has breakpoints in the process: one there is not ours alone. */
@@ -211,7 +217,7 @@ static bool is_told(void *ctx, const struct target_hit *hit)
 	const struct view *v = s->view;
 
 	if (hit->type == POINT_SW && is_awaited(v, hit->addr)) {
-		if (returned(v, hit->tid, hit->addr, reg_of(s, hit->tid, sp_of(s))))
+		if (returned(v, hit->tid, hit->addr, view_stack_pointer(s, hit->tid)))
 			return true;
 		if (!has_client_point(v, hit->addr))
 			return false;
@@ -319,7 +325,7 @@ struct err *view_return_send(struct session *s, pid_t tid, uint64_t pc, bool *do
 {
 	struct view *v = s->view;
 	uint8_t value[REG_MAX] = { 0 };
-	uint64_t sp = reg_of(s, tid, sp_of(s));
+	uint64_t sp = view_stack_pointer(s, tid);
 
 	if (!v || !v->mix)
 		return NULL;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Python's frames in the stacks of the real threads that run them."""
 
+import os
 import re
 
 import zoo
@@ -84,3 +85,299 @@ def _(t, gdb):
         g.begin("continue")
         t.has(g.end(), r"exited normally")
     t.equal(program.wait(), 0, "its exit status")
+
+
+# ---- what is true of memory and registers ----
+
+SYNTHETIC = (0x7e0000000000, 0x7e5000000000)
+
+
+def nested(t, kinds="sorted,sorted", n=12, python=None):
+    program = t.program(python or t.python(), "nested.py", kinds, n, until="^ready$", stdin=-1)
+    t.asleep(program.pid)
+    return program
+
+
+def peek(pid, addr, size=8):
+    """What a process really has there."""
+    with open("/proc/%d/mem" % pid, "rb") as f:
+        f.seek(addr)
+        return f.read(size)
+
+
+PYTHON = ("rest", "descend", "nest", "nest.<locals>.<lambda>", "<lambda>", "main", "<module>")
+
+
+def loops(g):
+    """[(number of its frame, where its return address is)] of those that run Python."""
+    found, names = [], frames(g.command("bt"))
+    for i, name in enumerate(names):
+        if name in PYTHON and i and names[i - 1] not in PYTHON:
+            g.command("frame %d" % (i - 1))
+            where = re.search(r"rip at (0x[0-9a-f]+)", g.command("info frame"))
+            found.append((i - 1, int(where[1], 16)))
+    return found
+
+
+def synthetic(word):
+    return SYNTHETIC[0] <= word < SYNTHETIC[1]
+
+
+def opened(t, gdb, program, *options):
+    return t.gdb_session(gdb, t.serve("--mixed=on", *options, pid=program.pid))
+
+
+def words(data):
+    return [int.from_bytes(data[i:i + 8], "little") for i in range(0, len(data) - 7, 8)]
+
+
+@case("what gdb reads, writes and saves of a stack with Python frames is the program's own",
+      gdb=lambda: zoo.gdbs()[:1] + zoo.gdbs()[2:])
+def _(t, gdb):
+    program = nested(t)
+    core = os.path.join(t.dir, "core")
+    with opened(t, gdb, program) as g:
+        for command in FULL:
+            g.command(command)
+        found = loops(g)
+        t.check(len(found) >= 3, "loops: %s" % found)
+        for number, slot in found:
+            true = peek(program.pid, slot)
+            word = int.from_bytes(true, "little")
+            t.check(not synthetic(word), "the slot is not what it should be: %x" % word)
+            g.command("frame %d" % number)
+            t.has(g.command("x/gx 0x%x" % slot), r":\s+0x%016x" % word)
+            t.has(g.command("print/x *(long *) 0x%x" % slot), r"= 0x%x\n" % word)
+            shown = re.search(r"saved rip = (0x[0-9a-f]+)", g.command("info frame"))
+            t.check(synthetic(int(shown[1], 16)), "the caller is Python's: %s" % shown[1])
+            t.lacks(g.command("up"), r"(?i)corrupt|cannot|No frame")
+            # Written back, as it is, in part, and as what was shown of it.
+            for write in ("*(long *) 0x%x = 0x%x" % (slot, word),
+                          "*(char *) 0x%x = 0x%x" % (slot, true[0]),
+                          "*(long *) 0x%x = %s" % (slot, shown[1])):
+                g.command("set variable " + write)
+                t.equal(peek(program.pid, slot), true, write)
+            t.lacks(g.command("frame %d" % (number + 1)), r"(?i)no frame")
+        t.equal(loops(g), found, "the loops")
+        t.has(g.command("generate-core-file " + core), r"Saved corefile")
+        around = [peek(program.pid, slot - 64, 128) for _, slot in found]
+        g.command("detach")
+    with open(core, "rb") as f:
+        saved = f.read()
+    t.equal([part in saved for part in around], [True] * len(found), "stacks in the core file")
+    t.check(program.running(), "ended with %s: %s" % (program.popen.returncode, program.text))
+    program.send("\n")
+    program.until("^done$")
+    t.equal(program.wait(), 0, "its exit status")
+
+
+@case("a loop that gdb finishes is the one that was selected, of many alike",
+      gdb=lambda: zoo.gdbs()[:1])
+def _(t, gdb):
+    program = nested(t, "sorted,sorted,sorted,sorted,sorted")
+    with opened(t, gdb, program) as g:
+        for command in FULL:
+            g.command(command)
+        number, slot = loops(g)[3]
+        names = frames(g.command("bt"))
+        g.command("frame %d" % number)
+        g.begin("finish")
+        g.until("Run till exit", start=g.mark)
+        program.send("\n")
+        t.has(g.end(), r"nest")
+        t.equal(frames(g.command("bt")), names[number + 1:], "what is left of the stack")
+        t.has(g.command("print/x (long) $sp"), r"= 0x%x\n" % (slot + 8))
+        t.lacks(g.command("stepi"), r"(?i)error|cannot")
+        t.lacks(g.command("bt"), r"(?i)corrupt|cannot")
+        # Posing again, and left behind.
+        number, _ = loops(g)[0]
+        g.command("frame %d" % number)
+        t.lacks(g.command("finish"), r"(?i)error|cannot")
+        t.lacks(g.command("bt"), r"(?i)corrupt|cannot")
+        g.command("detach")
+    program.until("^done$")
+    t.equal(program.wait(), 0, "its exit status")
+
+
+@case("gdb steps through C under Python frames, goes until and advances out of a loop")
+def _(t):
+    program = nested(t)
+    with opened(t, zoo.gdbs()[0], program) as g:
+        for command in FULL:
+            g.command(command)
+        names = frames(g.command("bt"))
+        g.begin("finish")
+        g.until("Run till exit", start=g.mark)
+        program.send("\n")
+        t.lacks(g.end(), r"(?i)error")
+        for command in ("stepi", "nexti", "stepi 20", "finish", "finish", "nexti 3"):
+            t.lacks(g.command(command), r"(?i)error|cannot")
+            now = frames(g.command("bt"))
+            t.equal(now[-12:], names[-12:], "the outer frames after %s" % command)
+        # To somewhere that is reached much later, unless the loop returns first.
+        for command in "advance Py_FinalizeEx", "until Py_FinalizeEx":
+            number, slot = loops(g)[0]
+            names = frames(g.command("bt"))
+            g.command("frame %d" % number)
+            g.command(command)
+            t.equal(frames(g.command("bt")), names[number + 1:], "what is left after " + command)
+            t.has(g.command("print/x (long) $sp"), r"= 0x%x\n" % (slot + 8))
+        g.command("detach")
+    program.until("^done$")
+    t.equal(program.wait(), 0, "its exit status")
+
+
+@case("a return out of a loop's C frame goes to the program's own address")
+def _(t):
+    program = nested(t, "sorted", 9)
+    with opened(t, zoo.gdbs()[0], program) as g:
+        for command in FULL:
+            g.command(command)
+        number, slot = loops(g)[0]
+        true = int.from_bytes(peek(program.pid, slot), "little")
+        before = g.command("bt")
+        g.command("frame %d" % (number + 1))
+        t.has(g.command("call (int) getpid()"), r"= %d\n" % program.pid)
+        t.has(g.command("frame"), r"rest")
+        t.equal(g.command("bt"), before, "the backtrace after a call")
+        g.command("frame %d" % number)
+        t.has(g.command("return"), r"#0 .*rest")
+        t.has(t_registers(t, program.pid), r"sp 0x%x, pc 0x%x" % (slot + 8, true))
+        t.lacks(g.command("bt"), r"(?i)corrupt|cannot")
+        t.has(g.command("call (int) getpid()"), r"= %d\n" % program.pid)
+        t.has(g.command("frame 0"), r"rest")
+        t.has(t_registers(t, program.pid), r"sp 0x%x, pc 0x%x" % (slot + 8, true))
+        g.command("kill")
+    t.check(program.wait() != 0, "it was killed")
+
+
+def t_registers(t, pid):
+    """The registers of a stopped thread as the kernel says."""
+    with open("/proc/%d/syscall" % pid) as f:
+        fields = f.read().split()
+    return "sp %s, pc %s" % (fields[-2], fields[-1])
+
+
+# ---- every client ----
+
+WIDE = bool(os.environ.get("ARCHERFISH_WIDE"))
+SEEN = {"dine", "run", "_bootstrap_inner", "_bootstrap", "Thread.run", "Thread._bootstrap_inner",
+        "Thread._bootstrap"}
+LLDB = ("settings set thread-stop-format 'thread ${thread.id%tid}\\n'",
+        "settings set frame-format 'frame ${frame.index}: {${function.name}}\\n'")
+
+
+class Inside:
+    """An interpreter of this machine, or a debugger, in a root where both are run: they have
+    the same libraries then."""
+
+    def __init__(self, tool, python, root):
+        self.tool, self.root, self.path = tool, root, tool.path
+        self.folder = os.path.dirname(os.path.dirname(python.path))
+
+    def command(self, *args):
+        return ["/bin/sh", "-c", zoo.SHOWN, self.folder, zoo.ENTER, self.root, self.path, *args]
+
+
+def wanted(version):
+    return (3, 8) <= version[:2] <= (3, 15)
+
+
+def pairs_gdb():
+    if not WIDE:
+        return [Pair(p, zoo.gdbs()[-1]) for p in zoo.pythons() if p.version[:2] == (3, 10)][:1]
+    return [Pair(p, g) for p in zoo.pythons() if wanted(p.version) for g in zoo.gdbs()]
+
+
+def pairs_lldb():
+    pairs = [Pair(p, d) for p in zoo.pythons() for d in zoo.lldbs()
+             if wanted(p.version) and (p.root == d.root or p.kind == "pyenv")]
+    if WIDE:
+        return pairs
+    # One whose interpreter has names, and the newest of both.
+    return [p for p in pairs if p.python.version[:2] == (3, 12) and not p.tool.root][:1] + pairs[-1:]
+
+
+class Pair:
+    def __init__(self, python, tool):
+        self.python, self.tool = python, tool
+        self.label = "%s, %s" % (python.label, tool.label)
+
+
+def without_python(names):
+    """C's frames alone; those of Python must be there, once, in their order."""
+    return [n for n in names if n not in SEEN and n != "[C]"]
+
+
+def judge(t, mixed, plain, whole):
+    """`mixed` is `plain` with the Python frames of a philosopher in it; innermost first."""
+    python = [n.rpartition(".")[2] for n in mixed if n in SEEN]
+    t.equal(without_python(mixed), plain, "the frames of C")
+    if whole:
+        t.equal(python, ["dine", "run", "_bootstrap_inner", "_bootstrap"], "the frames of Python")
+        at = [i for i, n in enumerate(mixed) if n in SEEN]
+        t.check(at[0] > 3 and at[-1] < len(mixed) - 2, "C before and behind: %s" % mixed)
+
+
+def gdb_stacks(t, gdb, program, option):
+    """{thread: names}."""
+    found = {}
+    with t.gdb_session(gdb, t.serve("--mixed=" + option, pid=program.pid)) as g:
+        for command in FULL + ("set print frame-info short-location",):
+            g.command(command)
+        listed = g.command("info threads")
+        for tid in t.threads(program.pid)[1:]:
+            number = re.search(r"^[* ] +(\d+) +Thread \d+\.%d " % tid, listed, re.M)
+            g.command("thread %s" % number[1])
+            found[tid] = frames(g.command("bt"))
+        g.command("detach")
+    return found
+
+
+@case("of every gdb a philosopher's backtrace is C's with the Python frames in it, to clone",
+      pair=pairs_gdb)
+def _(t, pair):
+    program = t.program(pair.python, "philosophers.py", until="deadlocked")
+    t.asleep(program.pid)
+    mixed = gdb_stacks(t, pair.tool, program, "on")
+    plain = gdb_stacks(t, pair.tool, program, "off")
+    for tid, names in mixed.items():
+        judge(t, names, plain[tid], True)
+        t.check(re.search(r"clone|^\?\?$", names[-1]), "the last: %s" % names)
+        t.check(re.search(r"futex|syscall|sem_|clockwait|timedwait|^\?\?$", names[0]),
+                "the first: %s" % names)
+    t.untouched(program.pid)
+
+
+def lldb_stacks(t, lldb, program, option, file):
+    """{tid: names} of the real threads; and what was said."""
+    out = t.lldb(lldb, t.serve("--mixed=" + option, pid=program.pid,
+                               env=t.environment(XDG_RUNTIME_DIR=t.dir)),
+                 *LLDB, "thread backtrace all", "detach", file=file)
+    found = {}
+    for piece in re.split(r"^[* ] thread ", out["thread backtrace all"], flags=re.M)[1:]:
+        tid = int(piece.split()[0], 0)
+        found[tid] = [name.strip() or "??" for name in
+                      re.findall(r"^ +(?:\* )?frame \d+:(.*)$", piece, re.M)]
+    return found
+
+
+@case("of every lldb a philosopher's backtrace is C's with the Python frames in it, to clone",
+      pair=pairs_lldb)
+def _(t, pair):
+    python, lldb = pair.python, pair.tool
+    if lldb.root and not python.root:
+        python, lldb = (Inside(tool, pair.python, pair.tool.root) for tool in (python, lldb))
+    program = t.program(python, "philosophers.py", until="deadlocked")
+    t.asleep(program.pid)
+    mixed = lldb_stacks(t, lldb, program, "on", pair.python.path)
+    plain = lldb_stacks(t, lldb, program, "off", pair.python.path)
+    whole = 0
+    for tid in t.threads(program.pid)[1:]:
+        t.check(tid in mixed and tid in plain, "thread %d is missing" % tid)
+        # lldb 19 does not get out of some builds' loop, with us or without.
+        reached = pair.tool.version[0] != 19 or len(mixed[tid]) > len(plain[tid])
+        whole += reached
+        judge(t, mixed[tid], plain[tid], reached)
+    t.check(whole == 5 or pair.tool.version[0] == 19, "not all stacks are whole: %s" % plain)
+    t.untouched(program.pid)

@@ -423,22 +423,22 @@ Test(mixed, what_a_client_was_shown_is_never_written)
 	const struct mixed_loop *l = &m.loops[0];
 	memset(bytes, 0x55, sizeof(bytes));
 	memcpy(bytes + 8, &l->pc, 8);
-	cr_expect_eq(mixed_translate(&m, l->sp - 16, bytes, sizeof(bytes), &part), 1);
+	cr_expect_not(mixed_translate(&m, l->sp - 16, bytes, sizeof(bytes), &part));
 	cr_expect_eq(part, 0);
 	cr_expect_arr_eq(bytes + 8, &l->ra, 8);
 	cr_expect_eq(bytes[7], 0x55);
 	cr_expect_eq(bytes[16], 0x55);
 	/* Another address is what the user wants. */
 	memcpy(bytes + 8, &other, 8);
-	cr_expect_eq(mixed_translate(&m, l->sp - 16, bytes, sizeof(bytes), &part), 1);
+	cr_expect(mixed_translate(&m, l->sp - 16, bytes, sizeof(bytes), &part));
 	cr_expect_arr_eq(bytes + 8, &other, 8);
 	cr_expect_eq(part, 0);
-	cr_expect_eq(mixed_translate(&m, l->sp - 5, bytes, 3, &part), 1);
+	cr_expect(mixed_translate(&m, l->sp - 5, bytes, 3, &part));
 	cr_expect_eq(part, l->sp - 8);
-	cr_expect_eq(mixed_translate(&m, l->sp - 12, bytes, 8, &part), 1);
+	cr_expect(mixed_translate(&m, l->sp - 12, bytes, 8, &part));
 	cr_expect_eq(part, l->sp - 8);
-	cr_expect_eq(mixed_translate(&m, l->sp, bytes, sizeof(bytes), &part), 0);
-	cr_expect_eq(mixed_translate(&m, l->sp - 40, bytes, 32, &part), 0);
+	cr_expect_not(mixed_translate(&m, l->sp, bytes, sizeof(bytes), &part));
+	cr_expect_not(mixed_translate(&m, l->sp - 40, bytes, 32, &part));
 	cr_expect_eq(part, 0);
 }
 
