@@ -78,7 +78,7 @@ static bool read_pages(struct area_bytes *b, const struct area *a, const struct 
 	uint64_t size = a->end - a->start;
 	bool ok = true;
 
-	for (uint64_t at = 0; at < size && ok && !b->cut; at += PAGES * MEM_PAGE) {
+	for (uint64_t at = 0; at < size && ok && !b->cut; at += (uint64_t)PAGES * MEM_PAGE) {
 		size_t n = (size_t)((size - at + MEM_PAGE - 1) / MEM_PAGE), first = 0;
 		n = n < PAGES ? n : PAGES;
 		memset(there, 1, n);

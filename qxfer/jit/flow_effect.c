@@ -112,9 +112,17 @@ static void move_stack(struct flow_state *s)
 	s->sp_known = false;
 }
 
+/* The return address lies @n bytes nearer to the top. */
+static void shift_ra(struct flow_state *s, int32_t n)
+{
+	if (s->ra_kind == JIT_RA_IN_MEM && s->ra_reg == JIT_RSP)
+		s->ra_disp = (int32_t)((uint32_t)s->ra_disp - (uint32_t)n);
+}
+
 /* By so many bytes upwards. */
 static void add_to_stack(struct flow_state *s, int32_t n)
 {
+	shift_ra(s, n);
 	if (s->sp_known)
 		s->sp = (int32_t)((uint32_t)s->sp - (uint32_t)n);
 	if (ra_is_moved(s)) {
@@ -223,6 +231,7 @@ static void effect_push(struct flow_state *s, const struct insn *in)
 		anchor(s);
 		return;
 	}
+	shift_ra(s, -WORD);
 	if (!s->sp_known)
 		return;
 	int32_t depth;
@@ -288,6 +297,7 @@ static void effect_pop(struct flow_state *s, const struct insn *in)
 	}
 	if (pop_ra(s, in))
 		return;
+	shift_ra(s, WORD);
 	bool restored = i < JIT_SAVED && s->sp_known && s->at[i] && s->at[i] == -s->sp;
 	if (s->sp_known)
 		s->sp -= WORD;

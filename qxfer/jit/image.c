@@ -315,7 +315,7 @@ struct err *jit_image_write(const struct jit_region *r, size_t n,
 {
 	size_t max = n < JIT_IMAGE_REGIONS ? n : JIT_IMAGE_REGIONS;
 	struct writer w = { .out = &ret->bytes, .place = file_address(place) };
-	w.r = calloc(max + 1, sizeof(*w.r));
+	w.r = calloc(max + 1, sizeof(void *));
 	w.sh = calloc(max + S_TEXT, sizeof(*w.sh));
 	bool ok = w.r && w.sh;
 

@@ -108,10 +108,7 @@ static void put_breg(struct buf *out, unsigned int reg, int32_t offset)
  */
 static void put_cfa(struct fde *f, const struct jit_rule *r)
 {
-	if (!f->last) {
-		put_u8(f->out, CFA_DEF_EXPR);
-		put_breg(f->out, r->cfa_reg, r->cfa_off);
-	} else if (r->cfa_off >= 0) {
+	if (f->last && r->cfa_off >= 0) {
 		put_u8(f->out, CFA_DEF);
 		put_uleb(f->out, r->cfa_reg);
 		put_uleb(f->out, (uint64_t)r->cfa_off);

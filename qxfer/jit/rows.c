@@ -114,7 +114,7 @@ static uint32_t number_of(struct jit_table *t, const struct jit_rule *r)
 void jit_table_add(struct jit_table *t, uint32_t start, const struct jit_rule *rule)
 {
 	uint32_t number = rule ? number_of(t, rule) : JIT_NO_RULE;
-	struct jit_row *last = t->nrows ? &t->row[t->nrows - 1] : NULL;
+	struct jit_row *last = t->nrows && t->row ? &t->row[t->nrows - 1] : NULL;
 
 	if (last && start <= last->start) {
 		last->rule = number;

@@ -6,11 +6,13 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-#define BLOB_MIN    (256u << 10)
-#define BLOB_MAX    (16u << 20)
-#define DATA_MAX    (4u << 20)
-#define GLOBALS_MAX (64u << 20) /* bytes of writable data that are searched */
-#define CHUNK	    (64u << 10)
+#define BLOB_MIN      (256u << 10)
+#define BLOB_MAX      (16u << 20)
+#define DATA_MAX      (4u << 20)
+#define GLOBALS_MAX   (64u << 20) /* bytes of writable data that are searched */
+#define CHUNK	      (64u << 10)
+#define BIG_CHUNK     (1ull << 20)
+#define GLOBALS_WORDS 7u
 
 static uint64_t u64_at(const uint8_t *p)
 {
@@ -120,7 +122,7 @@ static bool is_blob_code(const struct search *w, uint64_t code, uint64_t size)
  * Isolate's current_embedded_blob_code_ and its neighbours (src/execution/isolate.cc), as the linker
  * laid them out: the size of the data, the data, the size of the code, the code; or the other way round.
  */
-static struct err *try_globals(const struct search *w, const uint8_t word[7 * 8])
+static struct err *try_globals(const struct search *w, const uint8_t word[GLOBALS_WORDS * 8])
 {
 	static const struct {
 		uint8_t code, code_size, data, data_size;
@@ -129,10 +131,10 @@ static struct err *try_globals(const struct search *w, const uint8_t word[7 * 8]
 
 	for (size_t i = 0; i < ARRAY_SIZE(orders) && !err && !w->blob->n; i++) {
 		struct v8_blob b = {
-			.code = u64_at(word + orders[i].code * 8),
-			.code_size = u32_at(word + orders[i].code_size * 8),
-			.data = u64_at(word + orders[i].data * 8),
-			.data_size = u32_at(word + orders[i].data_size * 8),
+			.code = u64_at(word + orders[i].code * (size_t)8),
+			.code_size = u32_at(word + orders[i].code_size * (size_t)8),
+			.data = u64_at(word + orders[i].data * (size_t)8),
+			.data_size = u32_at(word + orders[i].data_size * (size_t)8),
 		};
 		if (b.code_size < BLOB_MIN || b.code_size > BLOB_MAX || b.data < w->lo ||
 		    b.data >= w->hi || b.data_size < 4096 || b.data_size > DATA_MAX ||
@@ -148,7 +150,7 @@ static struct err *try_globals(const struct search *w, const uint8_t word[7 * 8]
 static struct err *search_bytes(const struct search *w, const uint8_t *bytes, size_t len)
 {
 	struct err *err = NULL;
-	for (size_t at = 0; at + 7 * 8 <= len && !err && !w->blob->n; at += 8) {
+	for (size_t at = 0; at + GLOBALS_WORDS * 8ull <= len && !err && !w->blob->n; at += 8) {
 		uint64_t code = u64_at(bytes + at + 24);
 		if (code >= w->lo && code < w->hi && code % 16 == 0)
 			err = try_globals(w, bytes + at);
@@ -192,16 +194,16 @@ static bool is_part(const struct search *w, const struct map *m, unsigned int pr
 static uint64_t find_bytes(const struct search *w, const struct map *m, const void *what,
 			   size_t len, uint64_t from)
 {
-	uint8_t *bytes = malloc(CHUNK * 16);
+	uint8_t *bytes = malloc(BIG_CHUNK);
 	uint64_t found = 0;
 
 	for (uint64_t at = from > m->start ? from : m->start; bytes && at < m->end && !found;) {
-		size_t want = m->end - at < CHUNK * 16 ? (size_t)(m->end - at) : CHUNK * 16;
+		size_t want = m->end - at < BIG_CHUNK ? (size_t)(m->end - at) : BIG_CHUNK;
 		size_t got = mem_read_some(w->s->mem, at, bytes, want);
 		const uint8_t *hit = got >= len ? memmem(bytes, got, what, len) : NULL;
 		if (hit)
 			found = at + (uint64_t)(hit - bytes);
-		if (got < want || got < CHUNK * 16)
+		if (got < want || got < BIG_CHUNK)
 			break;
 		at += got - len;
 	}
