@@ -217,6 +217,8 @@ static void push_ra(struct flow_state *s)
 	s->ra_kind = JIT_RA_IN_MEM;
 	s->ra_reg = JIT_RSP;
 	s->ra_disp = 0;
+	if (s->sp_known)
+		s->sp += WORD;
 }
 
 static void effect_push(struct flow_state *s, const struct insn *in)
