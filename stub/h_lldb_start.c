@@ -339,7 +339,7 @@ HANDLER(h_register_info)
 		return err_new(ERR_PROTO, "malformed qRegisterInfo");
 	if (n >= a->nregs)
 		return err_new(ERR_NOT_FOUND, "no register %llx", (unsigned long long)n);
-	for (uint16_t i = 0; i < n; i++)
+	for (uint64_t i = 0; i < n; i++)
 		offset += a->regs[i].bits / 8u;
 	const struct reg *r = &a->regs[n];
 	bool vector = r->bits > 64;
