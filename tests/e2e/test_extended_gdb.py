@@ -69,3 +69,31 @@ def _(t, gdb):
     out = t.gdb(gdb, None, "target extended-remote | %s --once --multi -" % t.stub,
                 "set remote exec-file " + path, "run", "info inferiors", file=path)
     t.has(out["run"], r"exited normally|exited with code")
+
+
+@case("gdb has several programs at once, and the child of a fork", gdb=zoo.gdbs)
+def _(t, gdb):
+    ends = t.compile("ends.c", "-pthread")
+    family = t.compile("family.c", "-pthread", "-D_GNU_SOURCE")
+    server = multi(t)
+    with t.gdb_session(gdb, server, remote="extended-remote") as g:
+        g.command("set remote exec-file " + family)
+        g.command("set args fork 1")
+        g.command("starti")
+        g.command("add-inferior")
+        g.command("inferior 2")
+        g.command("set remote exec-file " + ends)
+        g.command("set args exit 5")
+        t.has(g.command("starti"), r"Thread 2\.1 .*stopped\.")
+        g.command("inferior 1")
+        g.command("set detach-on-fork off")
+        g.command("catch fork")
+        t.has(g.command("continue"), r"Catchpoint 1 \(forked process \d+\)")
+        t.has(g.command("info threads"), r"(?s)1\.1 .* 2\.1 ")
+        g.command("kill inferiors 1")
+        t.has(g.command("info inferiors"), r" 1 +<null>(.*\n)+.* 2 +process \d+ ")
+        g.command("inferior 2")
+        t.has(g.command("continue"), r"\[Inferior 2 \(process \d+\) exited with code 05\]")
+        t.lacks(g.command("info inferiors"), r"process \d")
+        g.command("monitor exit")
+    t.equal(server.wait(), 0, "exit status after monitor exit")
