@@ -179,6 +179,12 @@ static void arrive(struct flow *f, uint32_t to, const struct flow_state *now)
 	}
 	if (is_same(was, now) || (now->guess && !was->guess))
 		return;
+	/* The loop that copies words to where room was made: all but its first round. */
+	if (was->cfa == FLOW_ALIAS && now->cfa == FLOW_SP && !now->guess) {
+		*was = *now;
+		enqueue(f, to);
+		return;
+	}
 	if (is_conflict(was, now)) {
 		if (!now->guess)
 			blame_call(f, node->after_call);
