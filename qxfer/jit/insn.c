@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "qxfer/jit/insn.h"
 
+#include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "qxfer/jit/rows.h"
@@ -8,29 +10,62 @@
 #ifdef HAVE_ZYDIS
 #include <Zydis/Zydis.h>
 
+/*
+ * Opened when it is first asked, and not linked: archerfish is brought to machines and into
+ * containers that have not got it, and does all the rest there.
+ */
 struct insn_decoder {
+	void *library;
+	__typeof__(ZydisDecoderDecodeFull) *decode;
+	__typeof__(ZydisRegisterGetLargestEnclosing) *enclosing;
 	ZydisDecoder zydis;
 };
 
+static void *open_zydis(void)
+{
+	char name[64];
+
+	/* Its binary interface changes with the minor version. */
+	snprintf(name, sizeof(name), "libZydis.so.%u.%u",
+		 (unsigned int)ZYDIS_VERSION_MAJOR(ZYDIS_VERSION),
+		 (unsigned int)ZYDIS_VERSION_MINOR(ZYDIS_VERSION));
+	return dlopen(name, RTLD_NOW | RTLD_LOCAL);
+}
+
 bool insn_available(const char **why)
 {
-	*why = NULL;
-	return true;
+	void *library = open_zydis();
+
+	*why = library ? NULL : "this machine has no libZydis, which decodes instructions";
+	if (library)
+		dlclose(library);
+	return library != NULL;
 }
 
 struct insn_decoder *insn_decoder_create(void)
 {
 	struct insn_decoder *d = calloc(1, sizeof(*d));
-	if (d && !ZYAN_SUCCESS(ZydisDecoderInit(&d->zydis, ZYDIS_MACHINE_MODE_LONG_64,
-						ZYDIS_STACK_WIDTH_64))) {
-		free(d);
+	__typeof__(ZydisDecoderInit) *init = NULL;
+
+	if (!d)
 		return NULL;
+	d->library = open_zydis();
+	if (d->library) {
+		*(void **)&init = dlsym(d->library, "ZydisDecoderInit");
+		*(void **)&d->decode = dlsym(d->library, "ZydisDecoderDecodeFull");
+		*(void **)&d->enclosing = dlsym(d->library, "ZydisRegisterGetLargestEnclosing");
 	}
-	return d;
+	if (init && d->decode && d->enclosing &&
+	    ZYAN_SUCCESS(init(&d->zydis, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
+		return d;
+	insn_decoder_destroy(d);
+	return NULL;
 }
 
 void insn_decoder_destroy(struct insn_decoder *d)
 {
+	if (d && d->library)
+		dlclose(d->library);
 	free(d);
 }
 
@@ -46,19 +81,20 @@ static uint8_t reg_number(ZydisRegister r)
 }
 
 /* A part of a register changes it, as any other writing does. */
-static uint8_t whole_register(ZydisRegister r)
+static uint8_t whole_register(const struct insn_decoder *d, ZydisRegister r)
 {
-	return reg_number(ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, r));
+	return reg_number(d->enclosing(ZYDIS_MACHINE_MODE_LONG_64, r));
 }
 
-static uint16_t written(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op)
+static uint16_t written(const struct insn_decoder *d, const ZydisDecodedInstruction *in,
+			const ZydisDecodedOperand *op)
 {
 	uint16_t mask = 0;
 	for (unsigned int i = 0; i < in->operand_count; i++) {
 		if (op[i].type != ZYDIS_OPERAND_TYPE_REGISTER ||
 		    !(op[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
 			continue;
-		uint8_t reg = whole_register(op[i].reg.value);
+		uint8_t reg = whole_register(d, op[i].reg.value);
 		if (reg != JIT_NO_REG)
 			mask |= (uint16_t)(1u << reg);
 	}
@@ -159,11 +195,11 @@ void insn_decode(const struct insn_decoder *d, const uint8_t *code, size_t len, 
 	*ret = (struct insn){
 		.op = INSN_BAD, .len = 1, .dst = JIT_NO_REG, .src = JIT_NO_REG, .base = JIT_NO_REG
 	};
-	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d->zydis, code, len, &in, op)))
+	if (!ZYAN_SUCCESS(d->decode(&d->zydis, code, len, &in, op)))
 		return;
 	ret->op = (uint8_t)op_of(&in);
 	ret->len = in.length;
-	ret->writes = written(&in, op);
+	ret->writes = written(d, &in, op);
 	ret->nop = in.mnemonic == ZYDIS_MNEMONIC_NOP;
 	take_operands(&in, op, ret);
 	switch (ret->op) {
