@@ -30,17 +30,10 @@ HANDLER(h_stop_reason)
 	return NULL;
 }
 
-/*
- * A process that is never stopped cannot be resumed.  The client is told so and
- * that it stopped, at once: then it forgets what it has read, and looks again.
- */
-static struct err *look_again(struct session *s, pid_t tid)
+/* Nothing was resumed: the client is told why, and at once that @tid has stopped. */
+static struct err *stay(struct session *s, pid_t tid, const char *why)
 {
-	static const char text[] = "The process is only looked at: it runs, and was not touched.\n";
-	session_print(s, text, sizeof(text) - 1);
-	tid = view_real_thread(s, tid);
-	if (!target_has_thread(s->target, tid))
-		tid = target_first_thread(s->target);
+	session_print(s, why, strlen(why));
 	s->stop = (struct stop_event){ .tid = tid, .kind = STOP_SIGNAL };
 	s->g_tid = tid;
 	view_moved(s);
@@ -49,6 +42,18 @@ static struct err *look_again(struct session *s, pid_t tid)
 	else
 		stop_reply(s, &s->reply);
 	return NULL;
+}
+
+/*
+ * A process that is never stopped cannot be resumed.  The client is told so: then it forgets
+ * what it has read, and looks again.
+ */
+static struct err *look_again(struct session *s, pid_t tid)
+{
+	tid = view_real_thread(s, tid);
+	if (!target_has_thread(s->target, tid))
+		tid = target_first_thread(s->target);
+	return stay(s, tid, "The process is only looked at: it runs, and was not touched.\n");
 }
 
 /* The client was told of a library and resumes from that: what had stopped comes now. */
@@ -69,6 +74,11 @@ static struct err *resume_begins(struct session *s, pid_t tid, bool *done)
 	if (*done)
 		return report_deferred(s);
 	inferiors_restore(s);
+	*done = view_take_finish(s);
+	if (*done)
+		return stay(s, s->g_tid,
+			    "A Python frame is finished in its Python thread, which "
+			    "\"info threads\" names.\n");
 	*done = s->target->look != NULL;
 	if (*done)
 		return look_again(s, tid);

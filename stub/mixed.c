@@ -98,6 +98,17 @@ const struct synth_descriptor *mixed_descriptor(const struct mixed *m, uint64_t 
 	return l ? mixed_in_loop(l, &m->chain[l->first], sp) : NULL;
 }
 
+bool mixed_waits_at(const struct mixed *m, pid_t tid, uint64_t pc)
+{
+	for (size_t i = 0; i < m->nloops; i++) {
+		const struct mixed_loop *l = &m->loops[i];
+		for (size_t k = 0; l->tid == tid && k + 1 < l->n; k++)
+			if (m->chain[l->first + k].ra == pc)
+				return true;
+	}
+	return false;
+}
+
 /* ---- loops ---- */
 
 static struct err *grow(void **array, size_t n, size_t *cap, size_t size)

@@ -108,6 +108,8 @@ const struct synth_descriptor *mixed_descriptor(const struct mixed *m, uint64_t 
 /* The same of one loop alone, whose descriptors begin at @chain. */
 const struct synth_descriptor *mixed_in_loop(const struct mixed_loop *l,
 					     const struct synth_descriptor *chain, uint64_t sp);
+/* Whether a Python frame of @tid is shown as waiting at @pc for one that it called. */
+bool mixed_waits_at(const struct mixed *m, pid_t tid, uint64_t pc);
 /* How many descriptors a loop has. */
 size_t mixed_length(const struct mixed_loop *l);
 

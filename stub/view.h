@@ -151,6 +151,8 @@ void view_put_file_name(struct session *s, const char *name, const struct buf *b
 bool view_has_news(struct session *s);
 /* It was told so: s->stop is to be reported when it resumes. */
 void view_defer(struct session *s);
+/* The client resumes: whether it would finish a Python frame of a real thread, which can't be. */
+bool view_take_finish(struct session *s);
 /* The client resumes: whether a stop waits to be reported instead. */
 bool view_take_deferred(struct session *s);
 

@@ -162,6 +162,7 @@ struct view {
 	/* What the client knows. */
 	bool listed;	      /* it has read the list of libraries */
 	bool asked;	      /* it has listed the threads since the last look */
+	bool finishes;	      /* a Python frame of a real thread, when it resumes */
 	bool deferred;	      /* it was told of a library instead of s->stop */
 	uint64_t deferred_pc; /* of the thread of s->stop then, with has_deferred_pc */
 	bool has_deferred_pc;

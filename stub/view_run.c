@@ -107,11 +107,36 @@ static struct err *find_code(struct session *s, uint64_t pc, struct view_point *
 	return NULL;
 }
 
+/*
+ * gdb finishes a frame of a real thread by a breakpoint where its caller goes on, and wants
+ * that caller to be where it was on the stack.  A Python frame of a real thread counts its
+ * place from the innermost one, so it would never be there, and the program would run away.
+ * An error would not keep gdb from resuming: it takes a breakpoint in a library as disabled.
+ */
+static bool is_finish(struct session *s, uint64_t pc)
+{
+	pid_t tid = s->g_tid;
+
+	return !s->peer.lldb && tid > 0 && !view_is_virtual(tid) && view_mixed_load(s) &&
+	       mixed_waits_at(&s->view->mixed, tid, pc);
+}
+
+bool view_take_finish(struct session *s)
+{
+	bool any = s->view && s->view->finishes;
+	if (any)
+		s->view->finishes = false;
+	return any;
+}
+
 struct err *view_insert_point(struct session *s, uint64_t pc, pybreak_condition *holds, void *arg)
 {
 	struct view *v = s->view;
 	struct view_point p;
 
+	s->view->finishes = is_finish(s, pc);
+	if (s->view->finishes)
+		return NULL;
 	struct err *err = find_code(s, pc, &p);
 	if (!err && v->npoints == POINTS_MAX)
 		err = err_new(ERR_STATE, "more than %u breakpoints in Python", POINTS_MAX);

@@ -56,6 +56,25 @@ def _(t, python, gdb):
     t.untouched(program.pid)
 
 
+@case("a Python frame of a real thread is not finished, and the program does not run away",
+      gdb=zoo.gdbs)
+def _(t, gdb):
+    program = t.program(t.python(), "philosophers.py", until="deadlocked")
+    t.asleep(program.pid)
+    with t.gdb_session(gdb, t.serve(pid=program.pid)) as g:
+        for command in FULL:
+            g.command(command)
+        tid = [n for n in t.threads(program.pid) if n != program.pid][0]
+        number = re.search(r"^[* ] +(\d+) +Thread \d+\.%d " % tid, g.command("info threads"), re.M)
+        g.command("thread %s" % number[1])
+        level = [n for n, name in FRAME.findall(g.command("bt")) if name == "Thread.run"][0]
+        g.command("frame %s" % level)
+        t.has(g.command("finish"), r"A Python frame is finished in its Python thread")
+        t.has(g.command("frame function Thread.run"), r"Thread\.run \(")
+        g.command("detach")
+    t.untouched(program.pid)
+
+
 @case("gdb can finish a loop that runs Python, and the program goes on", gdb=zoo.gdbs)
 def _(t, gdb):
     python = t.python()
