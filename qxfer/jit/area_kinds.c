@@ -195,8 +195,8 @@ static void add_piece(struct build *b, const struct family *f, const struct area
 	code.entry = &entry;
 	code.nentries = entry && entry < code.len;
 	code.several = f->calls_body;
-	snprintf(name, sizeof(name), "%s.%llx", f->name,
-		 (unsigned long long)(b->a->start + code.base));
+	uint64_t at = b->a->start + code.base;
+	snprintf(name, sizeof(name), "%s.%llx", f->name, (unsigned long long)at);
 	add_function(b, &code, name);
 }
 

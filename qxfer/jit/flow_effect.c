@@ -378,6 +378,17 @@ static void set_frame(struct flow_state *s, int32_t disp)
 	}
 }
 
+/*
+ * mov %r10,(%rsp), or mov %r10,(%rsp,%r11,8): of the second kind what lay at the top is copied
+ * to where there is room now, the return address first.
+ */
+static bool moves_return_address(const struct flow_state *s, const struct insn *in)
+{
+	if (in->base != JIT_RSP)
+		return false;
+	return in->plain ? !in->disp && holds_ra(s, in->src) : s->cfa == FLOW_ALIAS;
+}
+
 static void effect_mov(struct flow_state *s, const struct insn *in)
 {
 	if (mov_drops_frame(s, in))
@@ -395,14 +406,7 @@ static void effect_mov(struct flow_state *s, const struct insn *in)
 		clobber(s, in->dst);
 		if (in->from_memory)
 			load_slot(s, in);
-	} else if (in->to_memory && in->base == JIT_RSP && in->plain && !in->disp &&
-		   holds_ra(s, in->src)) {
-		anchor(s); /* mov %r10,(%rsp) */
-	} else if (in->to_memory && s->cfa == FLOW_ALIAS && in->base == JIT_RSP && !in->plain) {
-		/*
-		 * mov %r10,(%rsp,%r11,8): what lay at the top is copied to where there is room now,
-		 * the return address first.
-		 */
+	} else if (in->to_memory && moves_return_address(s, in)) {
 		anchor(s);
 	} else if (in->to_memory) {
 		store_slot(s, in);

@@ -122,7 +122,7 @@ void jit_table_add(struct jit_table *t, uint32_t start, const struct jit_rule *r
 	}
 	if (last && last->rule == number)
 		return;
-	if (grow(t, (void **)&t->row, t->nrows, &t->rows_cap, sizeof(*t->row)))
+	if (grow(t, (void **)&t->row, t->nrows, &t->rows_cap, sizeof(*t->row)) && t->row)
 		t->row[t->nrows++] = (struct jit_row){ start, number };
 }
 
