@@ -34,7 +34,7 @@
 #define MIXED_FAR      (1ull << 47)
 #define MIXED_STEP     8u
 #define MIXED_SLOT     (1ull << 18) /* bytes of one loop: more frames than are shown of a thread */
-#define MIXED_SLOTS    (1u << 16)
+#define MIXED_SLOTS    (1ull << 16)
 #define MIXED_FAR_END  (MIXED_FAR + MIXED_SLOT * MIXED_SLOTS)
 #define MIXED_LOOP_MAX (MIXED_SLOT / MIXED_STEP - 2) /* frames of one loop */
 

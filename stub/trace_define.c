@@ -267,6 +267,7 @@ static struct err *define_point(struct trace *t, uint32_t number, uint64_t addr,
 	}
 	if (t->npoints == TRACEPOINTS_MAX)
 		return err_new(ERR_STATE, "more than %u tracepoints", TRACEPOINTS_MAX);
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): of pointers */
 	struct tracepoint **all = reallocarray(t->point, t->npoints + 1, sizeof(*all));
 	struct tracepoint *p = calloc(1, sizeof(*p));
 	if (all)

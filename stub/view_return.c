@@ -67,8 +67,10 @@ static struct view_return *keep(struct view *v, const struct mixed_loop *l)
 
 	if (v->nreturns == RETURNS_MAX)
 		forget_idle(v);
-	if (!r && (v->nreturns == RETURNS_MAX ||
-		   !view_grow((void **)&v->returns, v->nreturns, &v->returns_cap, sizeof(r))))
+	if (!r && v->nreturns == RETURNS_MAX)
+		return NULL;
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): of pointers */
+	if (!r && !view_grow((void **)&v->returns, v->nreturns, &v->returns_cap, sizeof(r)))
 		return NULL;
 	struct synth_descriptor *chain = copy_chain(v, l);
 	bool fresh = !r;
