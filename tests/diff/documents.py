@@ -323,7 +323,8 @@ def os_types(b):
 
     with b.program("registers.c") as pid:
         ours, theirs = b.both(pid, ask)
-    same("types", [t for t in rows(ours[""]) if not t[0].startswith("python")], rows(theirs[""]))
+    own = re.compile("python|code-regions$")
+    same("types", [t for t in rows(ours[""]) if not own.match(t[0])], rows(theirs[""]))
     for kind in OS_TYPES:
         if len(theirs[kind]) and len(ours[kind]):
             same(kind, columns(ours[kind]), columns(theirs[kind]))
