@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "stub/act_cli_priv.h"
+#include "stub/base/io.h"
 
 #define FOREVER_MS (1000u * 86400 * 20)
 #define TICK_MS	   50
@@ -27,20 +28,6 @@ struct bridge {
 	bool gives_up;	  /* Ctrl-C before pdb was there */
 	unsigned int waited_ms;
 };
-
-static bool write_all(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		data += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
 
 static void hang_up(struct bridge *b)
 {

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "stub/base/io.h"
+
 #define TRIES	  100u	/* to make a folder that others make or remove at the same time */
 #define STALE_MAX 1000u /* entries that are looked at */
 
@@ -192,20 +194,6 @@ const char *runtime_dir_path(const struct runtime_dir *d)
 }
 
 /* ---- files ---- */
-
-static bool write_all(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		data += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
 
 struct err *runtime_dir_put(struct runtime_dir *d, const char *name, const void *data, size_t len)
 {

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "stub/base/io.h"
+
 #define LISTED_MAX 4096u
 
 static bool is_own(int fd, mode_t type)
@@ -151,19 +153,6 @@ static void make_room(int dir)
 	closedir(d);
 	if (oldest.n >= UNWIND_STORE_FILES)
 		(void)unlinkat(dir, oldest.name, 0);
-}
-
-static bool write_all(int fd, const void *data, size_t len)
-{
-	const uint8_t *at = data;
-	while (len) {
-		ssize_t n = write(fd, at, len);
-		if (n <= 0)
-			return false;
-		at += n;
-		len -= (size_t)n;
-	}
-	return true;
 }
 
 void unwind_store_save(void *ctx, const char *key, const void *data, size_t len)
