@@ -129,7 +129,7 @@ static struct err *run_set_virtual(struct session *s, const char *args, struct b
 	if (!s->view || !s->python)
 		return err_new(ERR_STATE, "Python is switched off (--python=off)");
 	if (!view_is_possible(s))
-		return err_new(ERR_STATE, "they are made for x86-64 only");
+		return err_new(ERR_STATE, "they are made for x86-64 and AArch64 only");
 	view_switch(s, on);
 	buf_printf(out, "Virtual threads for Python are %s.\n", args);
 	return NULL;
@@ -143,7 +143,7 @@ static struct err *run_set_mixed(struct session *s, const char *args, struct buf
 		return err_new(ERR_UNSUPPORTED, "neither on nor off");
 	if (!s->view || !s->python)
 		return err_new(ERR_STATE, "Python is switched off (--python=off)");
-	if (!view_is_possible(s))
+	if (!view_can_mix(s))
 		return err_new(ERR_STATE, "they are made for x86-64 only");
 	view_mix(s, on);
 	buf_printf(out,

@@ -68,7 +68,13 @@ void view_destroy(struct view *v)
 
 bool view_is_possible(const struct session *s)
 {
-	return s->view && s->python && s->target->arch->elf_machine == EM_X86_64;
+	uint16_t machine = s->target->arch->elf_machine;
+	return s->view && s->python && (machine == EM_X86_64 || machine == EM_AARCH64);
+}
+
+bool view_can_mix(const struct session *s)
+{
+	return view_is_possible(s) && s->target->arch->elf_machine == EM_X86_64;
 }
 
 bool view_is_on(const struct session *s)
@@ -349,6 +355,7 @@ static struct err *begin_synth(struct session *s, const struct space *space)
 	ssize_t n = readlink(link, cwd, sizeof(cwd) - 1);
 	cwd[n < 0 ? 0 : n] = '\0';
 	const struct synth_options options = { .base = SYNTH_BASE,
+					       .machine = s->target->arch->elf_machine,
 					       .no_main = !has_main(space),
 					       .is_taken = is_c_name,
 					       .ctx = v,

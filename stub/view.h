@@ -34,8 +34,10 @@ static inline bool view_is_virtual(pid_t tid)
 struct err *view_create(const struct options *o, struct view **ret) MUST_CHECK;
 void view_destroy(struct view *v);
 
-/* Synthetic code and registers are x86-64's: a core of another architecture has none. */
+/* Synthetic code and registers are made for x86-64 and AArch64. */
 bool view_is_possible(const struct session *s);
+/* C's frames are followed on x86-64 alone. */
+bool view_can_mix(const struct session *s);
 bool view_is_on(const struct session *s);
 /* Takes effect with the next list of threads, and resume. */
 void view_switch(struct session *s, bool on);

@@ -185,7 +185,7 @@ static bool load(struct session *s, uint64_t addr)
 	struct view *v = s->view;
 	pid_t tid = s->g_tid;
 
-	if (!v->mix || !v->announced || !view_load(s))
+	if (!v->mix || !view_can_mix(s) || !v->announced || !view_load(s))
 		return false;
 	if (s->peer.lldb || tid <= 0)
 		mix_owners(s, addr);

@@ -95,20 +95,19 @@ bool view_describe_thread(struct session *s, pid_t tid, struct buf *name, struct
 
 /* ---- registers ---- */
 
-#define DWARF_EFLAGS 49
-
 /* What a virtual thread has: all else is unknown. */
 static struct err *virtual_reg(struct session *s, const struct view_thread *t, const struct reg *r,
 			       uint64_t *ret)
 {
 	const struct view_frame *f = &s->view->frames[t->first];
-	if (r == &s->target->arch->regs[s->target->arch->pc])
+	const struct arch *a = s->target->arch;
+	if (r == &a->regs[a->pc])
 		*ret = f->pc;
-	else if (r->dwarf == (int)SPACE_REG_SP)
+	else if (r == &a->regs[a->sp])
 		*ret = view_frame_sp(t, 0);
-	else if (r->dwarf == (int)SPACE_REG_FP)
+	else if (r == &a->regs[a->fp])
 		*ret = f->slots;
-	else if (r->dwarf == DWARF_EFLAGS)
+	else if (r->generic && strcmp(r->generic, "flags") == 0)
 		*ret = 0;
 	else
 		return err_new(ERR_NOT_FOUND, "a Python thread has no %s", r->name);
@@ -162,7 +161,9 @@ static size_t areas(const struct session *s)
 {
 	if (!view_is_on(s) || !s->view->synth)
 		return 0;
-	return s->view->mix ? view_nareas : view_nareas - VIEW_MIXED_AREAS;
+	/* Those of mixed stacks are in reach of AArch64's addresses. */
+	bool mix = s->view->mix && view_can_mix(s);
+	return mix ? view_nareas : view_nareas - VIEW_MIXED_AREAS;
 }
 
 static struct overlay overlay(struct session *s)

@@ -3,6 +3,7 @@
  * DWARF 4, for gdb from 13 and lldb from 14: a unit for each file, because "app.py:run" is
  * looked for in a whole unit.
  */
+#include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,12 +13,9 @@
 #define DWARF_VERSION 4
 #define STR_SLOTS_MIN 1024u
 
-#define RSP    7
-#define RETURN 16
-
-/* The field at @n of the descriptor, which lies at rsp << 6; at most 63. */
-#define DESCRIPTOR(n) \
-	DW_OP_breg0 + RSP, 0, DW_OP_lit0 + SYNTH_DESCRIPTOR_SHIFT, DW_OP_shl, DW_OP_plus_uconst, n
+/* The field at @n of the descriptor, which lies at the stack pointer << 6; at most 63. */
+#define DESCRIPTOR(sp, n) \
+	DW_OP_breg0 + (sp), 0, DW_OP_lit0 + SYNTH_DESCRIPTOR_SHIFT, DW_OP_shl, DW_OP_plus_uconst, n
 
 enum abbrev {
 	A_UNIT = 1,
@@ -98,31 +96,51 @@ static const uint8_t abbrevs[] = {
 	0,
 };
 
-/* Not the descriptor's form above: gdb takes a first DW_OP_breg for the whole and says so. */
-static const uint8_t frame_base[] = {
-	DW_OP_lit0 + SYNTH_DESCRIPTOR_SHIFT, DW_OP_breg0 + RSP, 0, DW_OP_swap, DW_OP_shl,
-	DW_OP_plus_uconst, offsetof(struct synth_descriptor, locals), DW_OP_deref,
+/* What is written by an architecture's numbers of registers. */
+struct rules {
+	uint16_t machine;
+	uint8_t ret; /* the return address's column */
+	uint8_t frame_base[8], function[21], root[5];
 };
 
 /*
- * Of every function: where the CFA and the caller's pc are found.  The caller's rsp is the CFA
- * by default.  A rule of its own for it would have gdb compute that of each frame from all
+ * The base of a frame: not the descriptor's form above, for gdb takes a first DW_OP_breg for
+ * the whole and says so.
+ *
+ * Of every function: where the CFA and the caller's pc are found.  The caller's stack pointer is
+ * the CFA by default.  A rule of its own for it would have gdb compute that of each frame from all
  * younger ones: of 10,000 frames it would read memory 150 million times.
+ *
+ * Of the root: nothing called it.
  */
-static const uint8_t function_rules[] = {
-	DW_CFA_def_cfa, RSP, 0,
-	DW_CFA_def_cfa_expression, 7,
-		DESCRIPTOR(offsetof(struct synth_descriptor, cfa)), DW_OP_deref,
-	DW_CFA_expression, RETURN, 6,
-		DESCRIPTOR(offsetof(struct synth_descriptor, ra)),
-};
+#define RULES(sp, column)                                                                       \
+	.ret = (column),                                                                        \
+	.frame_base = {                                                                     \
+		DW_OP_lit0 + SYNTH_DESCRIPTOR_SHIFT, DW_OP_breg0 + (sp), 0, DW_OP_swap,     \
+		DW_OP_shl, DW_OP_plus_uconst, offsetof(struct synth_descriptor, locals),    \
+		DW_OP_deref },                                                              \
+	.function = {                                                                       \
+		DW_CFA_def_cfa, (sp), 0,                                                    \
+		DW_CFA_def_cfa_expression, 7,                                               \
+			DESCRIPTOR(sp, offsetof(struct synth_descriptor, cfa)), DW_OP_deref, \
+		DW_CFA_expression, (column), 6,                                                 \
+			DESCRIPTOR(sp, offsetof(struct synth_descriptor, ra)) },            \
+	.root = { DW_CFA_def_cfa, (sp), 8, DW_CFA_undefined, (column) }
 
-/* Of the root: nothing called it. */
-static const uint8_t root_rules[] = {
-	DW_CFA_def_cfa, RSP, 8,
-	DW_CFA_undefined, RETURN,
+/* x86-64 psABI, "DWARF Register Number Mapping"; DWARF for the Arm 64-bit Architecture, 4.1. */
+static const struct rules rules[] = {
+	{ .machine = EM_X86_64, RULES(7, 16) },
+	{ .machine = EM_AARCH64, RULES(31, 30) },
 };
 /* clang-format on */
+
+static const struct rules *rules_of(const struct plan *plan)
+{
+	size_t i = sizeof(rules) / sizeof(rules[0]) - 1;
+	while (i && rules[i].machine != plan->options->machine)
+		i--;
+	return &rules[i];
+}
 
 void dwarf_deinit(struct dwarf *d)
 {
@@ -236,7 +254,7 @@ static void put_function(struct dwarf *d, const struct unit *u, const struct fun
 	put_uleb(&d->info, (uint64_t)code->first_line);
 	put_u64(&d->info, address_of(u, &f->pub));
 	put_u32(&d->info, synth_text_len(code));
-	put_block(&d->info, frame_base, sizeof(frame_base));
+	put_block(&d->info, rules_of(u->plan)->frame_base, sizeof(rules->frame_base));
 	if (named)
 		put_strp(d, f->full);
 	if (!code->nvariables)
@@ -441,7 +459,7 @@ static void put_specials(struct dwarf *d, const struct plan *plan)
 
 /* ---- .debug_frame ---- */
 
-static size_t put_cie(struct buf *out, const uint8_t *rules, size_t len)
+static size_t put_cie(struct buf *out, uint8_t ret, const uint8_t *program, size_t len)
 {
 	size_t start = out->len;
 	put_u32(out, 0);
@@ -450,8 +468,8 @@ static size_t put_cie(struct buf *out, const uint8_t *rules, size_t len)
 	put_u8(out, 0);	   /* no augmentation */
 	put_uleb(out, 1);  /* code alignment */
 	put_sleb(out, -8); /* data alignment */
-	put_uleb(out, RETURN);
-	buf_put(out, rules, len);
+	put_uleb(out, ret);
+	buf_put(out, program, len);
 	put_align(out, 8); /* by DW_CFA_nop */
 	set_u32(out, start, out->len - start - 4);
 	return start;
@@ -468,10 +486,11 @@ static void put_fde(struct buf *out, size_t cie, uint64_t start, uint64_t end)
 /* All functions unwind alike, so that one entry does for all of the text. */
 static void put_frames(struct dwarf *d, const struct plan *plan)
 {
-	size_t cie = put_cie(&d->frame, function_rules, sizeof(function_rules));
+	const struct rules *r = rules_of(plan);
+	size_t cie = put_cie(&d->frame, r->ret, r->function, sizeof(r->function));
 	put_fde(&d->frame, cie, plan->first ? BRIDGE_OFFSET : TEXT_OFFSET, plan->text_end);
 	if (plan->first) {
-		cie = put_cie(&d->frame, root_rules, sizeof(root_rules));
+		cie = put_cie(&d->frame, r->ret, r->root, sizeof(r->root));
 		put_fde(&d->frame, cie, ROOT_OFFSET, ROOT_OFFSET + SPECIAL_SIZE);
 	}
 }

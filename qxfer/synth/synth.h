@@ -88,7 +88,8 @@ struct synth_options {
 	 * it, and end each stack there.
 	 */
 	bool no_main;
-	bool jit; /* with __jit_debug_register_code and __jit_debug_descriptor */
+	uint16_t machine; /* EM_X86_64 or EM_AARCH64: whose registers the rules name */
+	bool jit;	  /* with __jit_debug_register_code and __jit_debug_descriptor */
 	/*
 	 * Whether a function of C is called so: "getenv" must stay that one to a debugger's user
 	 * who calls it, so Python's is named after its file, "os.getenv", and a method
@@ -142,8 +143,8 @@ struct synth_place {
 
 /*
  * How a frame is found from its stack pointer (the unwinding rule of every function but
- * the root): at rsp << SYNTH_DESCRIPTOR_SHIFT the debugger reads this.  A thread's frames
- * need distinct rsp that rise towards the callers; addresses that high can't be the
+ * the root): at sp << SYNTH_DESCRIPTOR_SHIFT the debugger reads this.  A thread's frames
+ * need distinct sp that rise towards the callers; addresses that high can't be the
  * inferior's.  lldb unwinds the innermost frame by the code's bytes instead, by which
  * nothing was pushed: for it the word at rsp must be ra as well, and cfa be rsp + 8.
  */

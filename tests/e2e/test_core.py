@@ -186,10 +186,13 @@ def _(t):
     t.has(run.text, r'File "/must_coredump.py", line 4, in crash')
     t.has(run.text, r'File "/must_coredump.py", line 5, in <module>')
     server = serve(t, core, "--sysroot=" + t.dir)
-    out = t.gdb(multiarch(t), server, "info threads", "bt", "monitor py-bt")
+    out = t.gdb(multiarch(t), server, "info threads", "bt", "monitor py-bt", "thread 2", "bt ")
     t.has(out["bt"], r"^#0 +0x0+ in \?\? \(\)")
     t.has(out["info threads"], r"^\* 1 .*\(crash \(must_coredump.py:4\)\)")
     t.has(out["monitor py-bt"], r'File "/must_coredump.py", line 4, in crash')
+    t.has(out["bt "], r"^#0 .*\bcrash \(\) at /must_coredump\.py:4$")
+    t.has(out["bt "], r"^#1 .*<module> \(\) at /must_coredump\.py:5$")
+    t.has(out["bt "], r"^#2 .*\[thread\] \(\)")
 
 
 @case("a compressed core is served as the core; a bomb, or half of one, is said to be")

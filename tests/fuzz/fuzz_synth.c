@@ -152,9 +152,9 @@ static bool is_taken(void *ctx, const char *name)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const struct synth_options options = { .base = SYNTH_BASE,
-						      .directory = "/srv",
-						      .is_taken = is_taken };
+	static const struct synth_options options = {
+		.base = SYNTH_BASE, .machine = EM_X86_64, .directory = "/srv", .is_taken = is_taken
+	};
 	struct input in = { data, len };
 	struct synth *s;
 	struct table *t = calloc(1, sizeof(*t));

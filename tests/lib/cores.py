@@ -2,6 +2,7 @@
 """Cores for tests: how they are made, and what two debuggers say of one compared."""
 
 import difflib
+import glob
 import os
 import re
 import resource
@@ -151,6 +152,7 @@ def copy_files(core, root, folder):
             os.makedirs(os.path.dirname(folder + path), exist_ok=True)
             shutil.copyfile(source, folder + path)
             copy_links(os.path.realpath(source), os.path.dirname(folder + path))
+            copy_built(source, folder)
     loader = "/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
     if os.path.exists(folder + loader):
         os.symlink(".." + loader, folder + "/usr/lib64/" + os.path.basename(loader))
@@ -164,6 +166,15 @@ def copy_links(source, folder):
         if (name.startswith(stem) and os.path.islink(path) and os.path.realpath(path) == source
                 and not os.path.lexists(os.path.join(folder, name))):
             os.symlink(os.path.basename(source), os.path.join(folder, name))
+
+
+def copy_built(source, folder):
+    """The name under which a Python that is not installed loads a module: build/lib.*/NAME."""
+    above, name = os.path.dirname(os.path.dirname(source)), os.path.basename(source)
+    for link in glob.glob(os.path.join(above, "build", "lib.*", name)):
+        if os.path.islink(link) and os.path.realpath(link) == source:
+            os.makedirs(os.path.dirname(folder + link), exist_ok=True)
+            os.symlink(os.path.relpath(source, os.path.dirname(link)), folder + link)
 
 
 # Hashes what of each segment can be read: run by gdb, on the core and on the server.

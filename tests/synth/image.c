@@ -8,6 +8,7 @@
  * path, two; and of N more functions in files of twenty each.  Prints how long the writing
  * took, in microseconds, and the image's size.
  */
+#include <elf.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,9 +104,9 @@ int main(int argc, char **argv)
 	if (argc < 2 || strlen(argv[1]) >= sizeof(folder))
 		return 2;
 	strcpy(folder, argv[1]); /* NOLINT: as long as was seen */
-	const struct synth_options options = { .base = SYNTH_BASE,
-					       .directory = dirname(folder),
-					       .jit = true };
+	const struct synth_options options = {
+		.base = SYNTH_BASE, .machine = EM_X86_64, .directory = dirname(folder), .jit = true
+	};
 	if (synth_create(&options, &s))
 		return 1;
 	for (size_t i = 0; i < LENGTH(known); i++) {

@@ -34,9 +34,9 @@ static struct synth_code make_code(uint64_t addr, const char *name)
 
 static struct synth *make_synth(void)
 {
-	const struct synth_options options = { .base = SYNTH_BASE,
-					       .directory = "/srv",
-					       .jit = true };
+	const struct synth_options options = {
+		.base = SYNTH_BASE, .machine = EM_X86_64, .directory = "/srv", .jit = true
+	};
 	struct synth *s = NULL;
 	cr_assert_null(synth_create(&options, &s));
 	return s;
@@ -514,7 +514,9 @@ Test(synth, a_function_of_a_name_that_c_has_is_named_after_its_file)
 		{ "/lib/os.py", "Env.getenv", "Env.getenv" },
 	};
 	for (size_t n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
-		const struct synth_options options = { .base = SYNTH_BASE, .is_taken = is_taken };
+		const struct synth_options options = { .base = SYNTH_BASE,
+						       .machine = EM_X86_64,
+						       .is_taken = is_taken };
 		struct synth *s = NULL;
 		struct found found = { 0 };
 		cr_assert_null(synth_create(&options, &s));
