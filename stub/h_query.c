@@ -218,3 +218,30 @@ HANDLER(h_program_signals)
 	buf_puts(out, "OK");
 	return NULL;
 }
+
+/* QCatchSyscalls:0, :1, :1;NUMBER..., of the process that is selected. */
+HANDLER(h_catch_syscalls)
+{
+	struct session *s = session;
+	struct target_catches fresh = { 0 };
+	struct rsp_cursor one;
+	uint64_t number;
+
+	fresh.any = cur_literal(args, ":1");
+	if (!fresh.any && !cur_literal(args, ":0"))
+		return err_new(ERR_PROTO, "malformed QCatchSyscalls");
+	fresh.all = fresh.any && cur_end(args);
+	if (!cur_end(args) && (!fresh.any || !cur_char(args, ';')))
+		return err_new(ERR_PROTO, "malformed QCatchSyscalls");
+	while (!fresh.all && cur_token(args, ';', &one)) {
+		if (!cur_hex(&one, &number) || !cur_end(&one))
+			return err_new(ERR_PROTO, "malformed number of a system call");
+		if (number >= SYSCALLS_MAX)
+			return err_new(ERR_STATE, "system calls from number %u on are not caught",
+				       SYSCALLS_MAX);
+		fresh.bits[number / 8] |= (uint8_t)(1u << number % 8);
+	}
+	s->target->catches = fresh;
+	buf_puts(out, "OK");
+	return NULL;
+}

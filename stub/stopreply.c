@@ -64,6 +64,12 @@ static void put_reason(struct session *s, struct buf *out)
 	case STOP_VFORK_DONE:
 		buf_puts(out, "vforkdone:;");
 		break;
+	case STOP_SYSCALL_ENTRY:
+	case STOP_SYSCALL_RETURN:
+		buf_printf(out, "syscall_%s:%llx;",
+			   ev->kind == STOP_SYSCALL_ENTRY ? "entry" : "return",
+			   (unsigned long long)ev->addr);
+		break;
 	case STOP_EXEC:
 		if (s->peer.lldb)
 			buf_puts(out, "reason:exec;");

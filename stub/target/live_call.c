@@ -24,8 +24,8 @@ bool live_can_call(const struct lwp *p)
 {
 	siginfo_t info;
 
-	if (!p->stopped || p->zombie || p->vforking || p->stuck || p->in_exec || p->job_stopped ||
-	    ptrace(PTRACE_GETSIGINFO, p->tid, NULL, &info) != 0)
+	if (!p->stopped || p->group || p->zombie || p->vforking || p->stuck || p->in_exec ||
+	    p->job_stopped || ptrace(PTRACE_GETSIGINFO, p->tid, NULL, &info) != 0)
 		return false;
 	int event = info.si_signo == SIGTRAP && info.si_code > 0 ? info.si_code >> 8 : 0;
 	return !event || event == PTRACE_EVENT_STOP;
@@ -67,7 +67,7 @@ static struct err *find_syscall_insn(struct live *l, uint64_t *ret)
 void live_send_held(struct live *l, const struct lwp *p, const struct live_held *h)
 {
 	for (int i = 0; i < h->n; i++)
-		(void)syscall(SYS_tgkill, l->target.pid, p->tid, h->signo[i]);
+		(void)syscall(SYS_tgkill, lwp_group(l, p), p->tid, h->signo[i]);
 }
 
 /* Steps until the instruction at @insn is done. */

@@ -21,7 +21,7 @@
 /* Traps of our own may come without end: others want to be heard too. */
 #define DRAIN_MAX 256u
 
-static void quiet_stop(struct live *l, struct lwp *p)
+void live_quiet_stop(struct live *l, struct lwp *p)
 {
 	if (l->phase == LIVE_RUNNING && p->resumed)
 		live_continue_lwp(l, p, p->deliver);
@@ -99,7 +99,7 @@ static void on_signal(struct live *l, struct lwp *p, int signo)
 		return;
 	}
 	p->deliver = signo;
-	quiet_stop(l, p);
+	live_quiet_stop(l, p);
 }
 
 /* True: it was a trap of the stub's own, and nothing of the client's is there. */
@@ -118,7 +118,7 @@ static bool on_own_trap(struct live *l, struct lwp *p, const struct point *point
 	default:
 		if (client)
 			return false;
-		quiet_stop(l, p);
+		live_quiet_stop(l, p);
 		return true;
 	}
 }
@@ -171,7 +171,7 @@ void live_stepped(struct live *l, struct lwp *p, uint64_t pc)
 	if (p->followed)
 		live_follow(l, p);
 	if (ours || (p->stepping && pc >= p->range_start && pc < p->range_end)) {
-		quiet_stop(l, p);
+		live_quiet_stop(l, p);
 		return;
 	}
 	live_set_event(p, STOP_SIGNAL, SIGTRAP);
@@ -212,7 +212,7 @@ static pid_t event_message(struct lwp *p)
 	return (pid_t)msg;
 }
 
-static void on_birth(struct live *l, struct lwp *p, pid_t tid)
+static void on_birth(struct live *l, struct lwp *p, pid_t tid, pid_t group)
 {
 	int status;
 
@@ -222,6 +222,7 @@ static void on_birth(struct live *l, struct lwp *p, pid_t tid)
 	if (!born)
 		return; /* out of memory: it stays stopped until we end */
 	born->resumed = p->resumed;
+	born->group = group;
 	/* It stops by itself, once; that stop answers any PTRACE_INTERRUPT. */
 	born->asked = l->phase == LIVE_STOPPING;
 	if (live_take_early(l, tid, &status))
@@ -249,14 +250,17 @@ static void release_child(struct live *l, pid_t child, uint64_t flags)
 }
 
 /* Which event it is depends on the signal of the child's end, not on what the child is. */
-static void on_clone(struct live *l, struct lwp *p)
+static void on_clone(struct live *l, struct lwp *p, int event)
 {
 	pid_t child = event_message(p);
+	bool thread = child > 0 && proc_state(lwp_group(l, p), child);
+	uint64_t flags = child > 0 && !thread ? live_clone_flags(l, p) : 0;
 
-	if (child > 0 && proc_state(l->target.pid, child)) {
-		on_birth(l, p, child);
+	if (thread) {
+		on_birth(l, p, child, p->group);
+	} else if (live_is_companion(event, flags)) {
+		on_birth(l, p, child, child);
 	} else if (child > 0) {
-		uint64_t flags = live_clone_flags(l, p);
 		if ((flags & CLONE_VFORK) && !p->vforking) {
 			p->vforking = true;
 			l->nvforks++;
@@ -270,7 +274,7 @@ static void on_clone(struct live *l, struct lwp *p)
 		if (child)
 			release_child(l, child, flags);
 	}
-	quiet_stop(l, p);
+	live_quiet_stop(l, p);
 }
 
 static void on_vfork_done(struct live *l, struct lwp *p)
@@ -282,7 +286,7 @@ static void on_vfork_done(struct live *l, struct lwp *p)
 	if (p->tells_done)
 		live_set_event(p, STOP_VFORK_DONE, SIGTRAP);
 	else
-		quiet_stop(l, p);
+		live_quiet_stop(l, p);
 	p->tells_done = false;
 }
 
@@ -315,6 +319,7 @@ static void leave_exec(struct lwp *p)
 static void on_exec(struct live *l, struct lwp *p)
 {
 	live_release_early(l);
+	live_release_companions(l);
 	for (struct lwp *q = l->first, *next; q; q = next) {
 		next = q->next;
 		if (q != p)
@@ -379,7 +384,7 @@ static void on_event_stop(struct live *l, struct lwp *p, int signo)
 		if (let_trap_come(l, p, &r))
 			return;
 	}
-	quiet_stop(l, p); /* live_continue_lwp() keeps a job-control stop */
+	live_quiet_stop(l, p); /* live_continue_lwp() keeps a job-control stop */
 }
 
 static void on_event(struct live *l, struct lwp *p, int status)
@@ -388,7 +393,7 @@ static void on_event(struct live *l, struct lwp *p, int status)
 	case PTRACE_EVENT_CLONE:
 	case PTRACE_EVENT_FORK:
 	case PTRACE_EVENT_VFORK:
-		on_clone(l, p);
+		on_clone(l, p, STATUS_EVENT(status));
 		break;
 	case PTRACE_EVENT_VFORK_DONE:
 		on_vfork_done(l, p);
@@ -403,10 +408,13 @@ static void on_event(struct live *l, struct lwp *p, int status)
 		p->in_signal = true;
 		if (p->in_exec) {
 			p->in_exec = false;
+			p->exec_done = true;
 			live_set_event(p, STOP_EXEC, SIGTRAP);
 			break;
 		}
-		if (WSTOPSIG(status) == SIGTRAP)
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80)) /* PTRACE_O_TRACESYSGOOD */
+			live_on_syscall(l, p);
+		else if (WSTOPSIG(status) == SIGTRAP)
 			on_trap(l, p);
 		else
 			on_signal(l, p, WSTOPSIG(status));
@@ -423,6 +431,10 @@ static void on_stopped(struct live *l, struct lwp *p, int status)
 		live_end_hop(l, p);
 	if (l->nsharers && !live_memory_shared(l))
 		live_lower_points(l);
+	if (p->group && STATUS_EVENT(status) == PTRACE_EVENT_EXEC) {
+		live_lose_companion(l, p);
+		return;
+	}
 	on_event(l, p, status);
 	p->hopping = p->hopping && !p->stopped; /* let_trap_come() */
 }
@@ -431,6 +443,7 @@ static void on_stopped(struct live *l, struct lwp *p, int status)
 static void on_process_exit(struct live *l, int status)
 {
 	live_release_early(l);
+	live_release_companions(l);
 	if (l->borrows_memory)
 		live_remove_points(l);
 	l->exited = true;

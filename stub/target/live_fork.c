@@ -16,6 +16,7 @@ static struct err *adopt_child(struct live *l, pid_t child, struct live **ret)
 	if (err)
 		return err;
 	born->target.attached = l->target.attached;
+	born->target.catches = l->target.catches;
 	struct lwp *p = lwp_add(born, child);
 	if (!p) {
 		born->target.pid = 0;

@@ -276,7 +276,7 @@ void live_look_after_hop(struct live *l)
 	l->target.wait_ms = HOP_PATIENCE_MS;
 	if (!p || p->stopped || live_now_ms() - l->hopping_since < HOP_PATIENCE_MS)
 		return;
-	state = proc_state(l->target.pid, p->tid);
+	state = proc_state(lwp_group(l, p), p->tid);
 	if (state != 'S' && state != 'D')
 		return;
 	live_lower_point(l, p->event_pc);

@@ -17,6 +17,11 @@ struct lwp *lwp_find(struct live *l, pid_t tid)
 	return p;
 }
 
+pid_t lwp_group(const struct live *l, const struct lwp *p)
+{
+	return p->group ? p->group : l->target.pid;
+}
+
 struct lwp *lwp_add(struct live *l, pid_t tid)
 {
 	struct lwp *p = calloc(1, sizeof(*p));

@@ -22,6 +22,7 @@ struct lwp {
 	struct lwp *next, *prev; /* in order of birth */
 	struct lwp *chain;	 /* of its hash bucket */
 	pid_t tid;
+	pid_t group; /* 0, or of a companion its own thread group: see live_companion.c */
 	bool stopped;
 	bool zombie;	  /* the leader, dead before its threads: not a thread any more */
 	bool tells_done;  /* its vfork was told, and so will be the end of it */
@@ -30,6 +31,7 @@ struct lwp {
 	bool asked;	  /* PTRACE_INTERRUPT was sent and its stop has not come */
 	bool in_signal;	  /* stopped by a signal: only here PTRACE_CONT can deliver one */
 	bool in_exec;	  /* on the way out of execve; a stop there is not told yet */
+	bool exec_done;	  /* the end of execve is still to be told, if it is caught */
 	bool resumed;	  /* the client wants it to run */
 	bool job_stopped; /* in a group stop (SIGSTOP and its like) that we did not undo */
 	bool stepping;	  /* and by single steps */
@@ -133,6 +135,17 @@ struct live {
 struct lwp *lwp_find(struct live *l, pid_t tid);
 struct lwp *lwp_add(struct live *l, pid_t tid); /* NULL: no memory */
 void lwp_remove(struct live *l, struct lwp *p);
+/* Its thread group. */
+pid_t lwp_group(const struct live *l, const struct lwp *p);
+
+/* live_companion.c */
+/* The process that @p has made is a thread of ours, as far as the client is concerned. */
+bool live_is_companion(int event, uint64_t flags);
+/* Lets companions go their way, without traps in their memory, which is ours no more. */
+void live_release_companions(struct live *l);
+/* @p, stopped, has become another program: it goes its way. */
+void live_lose_companion(struct live *l, struct lwp *p);
+void live_kill_companions(struct live *l);
 
 /* live_pool.c */
 /* From now on it is traced together with @beside; NULL: with none. */
@@ -268,7 +281,16 @@ struct err *live_check_seccomp(pid_t tid, const struct space_syscall *call,
 struct err *live_function(struct target *t, pid_t tid, uint64_t addr, uint64_t arg) MUST_CHECK;
 bool live_wake(struct target *t, pid_t tid);
 
+/* live_syscalls.c: the beginning and end of system calls, as events */
+/* The request that lets a thread go on until something happens, a caught system call included. */
+int live_continue_request(const struct live *l);
+/* A stop that such a request led to. */
+void live_on_syscall(struct live *l, struct lwp *p);
+/* It goes on from the news of an exec: whether the end of the call is news, too. */
+void live_exec_returns(struct live *l, struct lwp *p);
+
 /* live_events.c */
+void live_quiet_stop(struct live *l, struct lwp *p);
 /* It has done one instruction, and stops there if that is what the client wants. */
 void live_stepped(struct live *l, struct lwp *p, uint64_t pc);
 /* What waitpid() said of @tid; updates the table and may leave an event pending. */
@@ -319,7 +341,7 @@ struct err *live_wait_stopped(struct live *l) MUST_CHECK;
 /* live.c */
 #define LIVE_OPTIONS                                                                           \
 	(PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | \
-	 PTRACE_O_TRACEVFORKDONE)
+	 PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACESYSGOOD)
 struct err *live_new(pid_t pid, struct target *beside, struct live **ret) MUST_CHECK;
 /* Memory, root and architecture of a process that has just stopped. */
 struct err *live_open_image(struct live *l) MUST_CHECK;

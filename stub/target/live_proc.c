@@ -235,9 +235,11 @@ static int processor(const char *fields)
 struct err *proc_thread_info(struct target *t, pid_t tid, struct thread_info *ret)
 {
 	char path[64], buf[1024];
+	(void)t;
 
 	*ret = (struct thread_info){ .core = -1 };
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", t->pid, tid);
+	/* Under its own number, which a companion has too (live_companion.c). */
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", tid, tid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_os("opening %s", path);
@@ -245,7 +247,7 @@ struct err *proc_thread_info(struct target *t, pid_t tid, struct thread_info *re
 	close(fd);
 	ret->name[n > 0 ? n : 0] = '\0';
 	ret->name[strcspn(ret->name, "\n")] = '\0';
-	const char *fields = stat_fields(t->pid, tid, buf, sizeof(buf));
+	const char *fields = stat_fields(tid, tid, buf, sizeof(buf));
 	if (fields)
 		ret->core = processor(fields);
 	return NULL;

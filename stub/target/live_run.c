@@ -28,7 +28,7 @@ static int deliverable(struct live *l, struct lwp *p, int signo)
 	if (!signo || p->in_signal)
 		return signo;
 	p->injected = signo;
-	(void)syscall(SYS_tgkill, l->target.pid, p->tid, signo);
+	(void)syscall(SYS_tgkill, lwp_group(l, p), p->tid, signo);
 	return 0;
 }
 
@@ -47,7 +47,8 @@ void live_continue_lwp(struct live *l, struct lwp *p, int signo)
 	if (p->job_stopped && !steps)
 		(void)ptrace(PTRACE_LISTEN, p->tid, NULL, NULL);
 	else
-		(void)ptrace(steps ? PTRACE_SINGLESTEP : PTRACE_CONT, p->tid, NULL, (long)signo);
+		(void)ptrace(steps ? PTRACE_SINGLESTEP : live_continue_request(l), p->tid, NULL,
+			     (long)signo);
 	p->deliver = 0;
 	p->stopped = p->in_signal = false;
 }
@@ -97,7 +98,7 @@ static void lose_patience(struct live *l)
 	if (live_now_ms() - l->stopping_since < PATIENCE_MS)
 		return;
 	for (struct lwp *p = l->first; p; p = p->next)
-		if (!p->stopped && !p->zombie && proc_state(l->target.pid, p->tid) == 'D')
+		if (!p->stopped && !p->zombie && proc_state(lwp_group(l, p), p->tid) == 'D')
 			p->stuck = true;
 }
 
@@ -187,7 +188,7 @@ static void apply_action(struct live *l, struct lwp *p, const struct resume_acti
 	p->range_start = a->range_start;
 	p->range_end = a->range_end;
 	if (a->signo && p->deliver) /* one that was to be passed on; it is not lost */
-		(void)syscall(SYS_tgkill, l->target.pid, p->tid, p->deliver);
+		(void)syscall(SYS_tgkill, lwp_group(l, p), p->tid, p->deliver);
 	if (a->signo)
 		p->deliver = a->signo;
 	if (a->kind == RESUME_STOP) {
@@ -196,6 +197,8 @@ static void apply_action(struct live *l, struct lwp *p, const struct resume_acti
 	}
 	if (p->pending && is_overtaken(l, p))
 		p->pending = false;
+	if (p->exec_done && !p->pending)
+		live_exec_returns(l, p);
 	/* Since then the client has said that it does not care for the signal. */
 	if (p->pending && p->event.kind == STOP_SIGNAL && !p->stepping && !p->deliver &&
 	    live_passes(l, p->event.signo)) {
@@ -453,6 +456,7 @@ static struct err *live_kill(struct target *t)
 
 	if (!l->exited)
 		(void)kill(t->pid, SIGKILL);
+	live_kill_companions(l);
 	l->phase = LIVE_STOPPING; /* so that nothing is let go on */
 	for (int tries = 0; !l->exited && tries < STOP_TIMEOUT_MS; tries++) {
 		live_drain(l);

@@ -151,8 +151,10 @@ static struct err *run_to_program(struct live *l, int execs)
 			return err_new(ERR_STATE,
 				       "During startup program terminated with signal %s.",
 				       strsignal(ev.signo));
-		if (ev.kind == STOP_EXEC && --execs == 0)
+		if (ev.kind == STOP_EXEC && --execs == 0) {
+			lwp_find(l, ev.tid)->exec_done = false; /* nobody has seen it begin */
 			return NULL;
+		}
 		go.signo = ev.kind == STOP_SIGNAL ? ev.signo : 0;
 		err = live_run_ops.resume(&l->target, &go, 1);
 		if (err)

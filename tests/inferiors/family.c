@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * family fork|vfork|spawn|share TIMES [THREADS]: makes TIMES children, each of which calls
- * work() and ends with status 7 (spawn: is another program), and calls work() itself
+ * family fork|vfork|spawn|share|companion TIMES [THREADS]: makes TIMES children, each of which
+ * calls work() and ends with status 7 (spawn: is another program), and calls work() itself
  * after each.  The THREADS others call other() all the while.  `bad' counts children that
  * ended otherwise; it is the exit status.  `slow' is how long a vfork child takes, in us.
  */
@@ -81,11 +81,19 @@ static pid_t by_share(void)
 	return clone(share, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
 }
 
+/* The same, whose end sends no signal: a tracer is told of it as of a thread. */
+static pid_t by_companion(void)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+	return clone(share, stack + sizeof(stack), CLONE_VM, NULL);
+}
+
 static const struct {
 	const char *name;
 	pid_t (*make)(void);
 } ways[] = {
-	{ "fork", by_fork }, { "vfork", by_vfork }, { "spawn", by_spawn }, { "share", by_share }
+	{ "fork", by_fork },   { "vfork", by_vfork },	      { "spawn", by_spawn },
+	{ "share", by_share }, { "companion", by_companion },
 };
 
 static pid_t make(const char *how)
@@ -107,7 +115,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < n; i++) {
 		int status = 0;
 		pid_t pid = make(argv[1]);
-		if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
+		if (pid < 0 || waitpid(pid, &status, __WALL) != pid || !WIFEXITED(status) ||
 		    WEXITSTATUS(status) != 7)
 			bad++;
 		work();

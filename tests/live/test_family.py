@@ -4,7 +4,7 @@
 import os
 
 from live import (GDB, SIGCHLD, SIGINT, SIGTRAP, Inferior, attach, case, connect, launch,
-                  moves, program_path, start, unharmed)
+                  gone, moves, program_path, start, unharmed)
 
 NO_SHELL = ["--no-startup-with-shell"]
 PASS = "QPassSignals:%x" % SIGCHLD
@@ -196,3 +196,30 @@ def _(t):
         stop = r.run("C%02x:%s;c" % (stop.signo, r.id(stop)) if stop.signo != SIGTRAP else "c")
     t.equal(stop.raw[:3], "X09", "its end")
     t.eventually(lambda: os.path.exists(os.path.join(t.dir, "alive")), "the child lives")
+
+
+@case("a process that shares memory and sends no SIGCHLD is a thread, and lives on by itself")
+def _(t):
+    server, r, inferior = launch(t, "family", "companion", 20)
+    r.insert(inferior["work"])
+    seen, stop = set(), r.run()
+    while stop.kind == "T":
+        t.equal((stop.signo, stop.pc, stop.pid), (SIGTRAP, inferior["work"], inferior.pid),
+                "%r" % stop)
+        t.check(r.id(stop) in r.threads(), "%r is no thread" % stop)
+        seen.add(stop.tid)
+        stop = r.step_over(stop, inferior["work"])
+    t.equal(stop.raw[:3], "W00", "companions that ended badly")
+    t.equal(len(seen), 21, "threads that hit the breakpoint")
+    r.close()
+    # Let go in the middle of one.
+    server, r, inferior = launch(t, "family", "companion", 100000)
+    r.insert(inferior["work"])
+    stop = r.run()
+    while stop.tid == inferior.pid:
+        stop = r.step_over(stop, inferior["work"])
+    r.ok("D")
+    unharmed(t, inferior, "work_calls")
+    inferior.kill(9)
+    gone(t, stop.tid)
+    r.close()
