@@ -273,6 +273,8 @@ static struct err *check(const struct session *s, const struct order *o)
 		return err_new(ERR_STATE, "no process");
 	if (s->target->still)
 		return err_new(ERR_STATE, "%s", s->target->still);
+	if (s->target->alone)
+		return err_new(ERR_STATE, "not in non-stop mode");
 	if (!s->target->run)
 		return err_new(ERR_STATE, "nothing can be run in a process that is only looked at");
 	if (!o->code && s->options->no_host_io)

@@ -21,6 +21,7 @@ static struct err *check_pid(struct session *s, uint64_t pid)
 /* The one selected is no more; others may be. */
 static void note_gone(struct session *s)
 {
+	nonstop_forget(s);
 	if (s->stopper == s->now)
 		s->stop = (struct stop_event){ .kind = STOP_EXITED };
 	if (s->general == s->now)

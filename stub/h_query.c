@@ -121,6 +121,8 @@ HANDLER(h_supported)
 	announce_rows(s, out);
 	if (!s->peer.lldb && s->target->run && s->target->run->take_child)
 		buf_puts(out, ";fork-events+;vfork-events+");
+	if (nonstop_is_possible(s))
+		buf_puts(out, ";QNonStop+;QThreadEvents+");
 	struct qxfer_ctx ctx = qxfer_ctx(s);
 	qxfer_announce(&ctx, out);
 	if (s->peer.error_message)

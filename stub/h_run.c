@@ -12,11 +12,27 @@
 #include "stub/stopreply.h"
 #include "stub/view.h"
 
+/* ":0" or ":1" */
+static struct err *parse_flag(struct rsp_cursor *args, bool *ret)
+{
+	bool one;
+
+	if (!cur_char(args, ':') || (!(one = cur_char(args, '1')) && !cur_char(args, '0')) ||
+	    !cur_end(args))
+		return err_new(ERR_PROTO, "neither 0 nor 1");
+	*ret = one;
+	return NULL;
+}
+
 HANDLER(h_stop_reason)
 {
 	struct session *s = session;
 	(void)args;
 
+	if (s->nonstop.on) {
+		nonstop_list_stops(s, out);
+		return NULL;
+	}
 	/* It answers when the inferior, running since another client left, has stopped. */
 	if (s->running) {
 		s->owed = s->no_reply = true;
@@ -99,7 +115,7 @@ static struct err *resume_process(struct session *s, const struct resume_action 
 	t->keep_signals = s->program_signals_set ? s->program_signals : NULL;
 	t->tells_forks = session_tells_forks(s);
 	struct err *err = t->run->resume(t, actions, n);
-	if (err)
+	if (err || s->nonstop.on)
 		return err;
 	inferiors_set_moving(s->now, true);
 	s->running = s->owed = s->no_reply = true;
@@ -181,9 +197,9 @@ static bool is_about(struct session *s, const struct rsp_thread_id *id)
 /* Those of the actions that are about the process that is selected. */
 static struct err *resume_by(struct session *s, const struct rsp_vcont_list *list, size_t *known)
 {
-	struct resume_action *actions = calloc(list->n, sizeof(*actions));
+	struct resume_action *actions = calloc(list->n + nonstop_held_max(s), sizeof(*actions));
 	struct err *err = actions ? NULL : &err_nomem;
-	size_t n = 0;
+	size_t held = err ? 0 : nonstop_held(s, actions), n = held;
 
 	for (size_t i = 0; !err && i < list->n; i++) {
 		if (!is_about(s, &list->action[i].thread))
@@ -192,7 +208,7 @@ static struct err *resume_by(struct session *s, const struct rsp_vcont_list *lis
 		err = convert(s, &list->action[i], &actions[n]);
 		n += !err;
 	}
-	if (!err && n)
+	if (!err && n > held)
 		err = resume_process(s, actions, n);
 	free(actions);
 	return err;
@@ -239,6 +255,22 @@ static struct err *resume_all(struct session *s, const struct rsp_vcont_list *li
 	return err;
 }
 
+/* One that names what is no more is no error: its end may be on the way to the client. */
+static struct err *resume_nonstop(struct session *s, const struct rsp_vcont_list *list,
+				  struct buf *out)
+{
+	struct err *err = NULL;
+	size_t known = 0;
+
+	for (struct inferior *i = inferiors_first(s); !err && i; i = inferiors_next(s, i)) {
+		inferiors_select(s, i);
+		err = resume_by(s, list, &known);
+	}
+	if (!err)
+		buf_puts(out, "OK");
+	return err;
+}
+
 HANDLER(h_vcont)
 {
 	struct session *s = session;
@@ -249,6 +281,11 @@ HANDLER(h_vcont)
 	struct err *err = rsp_vcont_parse(args, &list);
 	if (err)
 		return err;
+	if (s->nonstop.on) {
+		err = resume_nonstop(s, &list, out);
+		rsp_vcont_deinit(&list);
+		return err;
+	}
 	inferiors_select(s, s->stopper);
 	if (s->target->pid > 0 && view_resume_is_told(s, &list)) {
 		rsp_vcont_deinit(&list);
@@ -334,6 +371,8 @@ static struct err *continue_or_step(struct session *s, struct rsp_cursor *args, 
 	uint64_t number = 0;
 	int signo = 0;
 
+	if (s->nonstop.on)
+		return err_new(ERR_STATE, "in non-stop mode threads are resumed by vCont");
 	if (with_signal && (!cur_hex(args, &number) || number > RSP_SIGNAL_UNKNOWN ||
 			    (!cur_char(args, ';') && !cur_end(args))))
 		return err_new(ERR_PROTO, "malformed signal");
@@ -367,4 +406,62 @@ HANDLER(h_step_sig)
 {
 	(void)out;
 	return continue_or_step(session, args, true, true);
+}
+
+/* QNonStop:0, QNonStop:1 */
+HANDLER(h_nonstop)
+{
+	struct session *s = session;
+	bool on;
+
+	struct err *err = parse_flag(args, &on);
+	if (err)
+		return err;
+	if (on && !nonstop_is_possible(s))
+		return err_new(ERR_STATE, "there is no non-stop mode");
+	if (on)
+		nonstop_begin(s);
+	else
+		nonstop_end(s, false);
+	buf_puts(out, "OK");
+	return NULL;
+}
+
+HANDLER(h_next_stop)
+{
+	struct session *s = session;
+	(void)args;
+
+	if (!s->nonstop.on)
+		return err_new(ERR_UNSUPPORTED, "vStopped is of non-stop mode");
+	nonstop_next(s, out);
+	return NULL;
+}
+
+HANDLER(h_interrupt)
+{
+	struct session *s = session;
+	(void)args;
+
+	if (!s->nonstop.on)
+		return err_new(ERR_UNSUPPORTED, "vCtrlC is of non-stop mode");
+	nonstop_interrupt(s);
+	buf_puts(out, "OK");
+	return NULL;
+}
+
+/* QThreadEvents:0, QThreadEvents:1 */
+HANDLER(h_thread_events)
+{
+	struct session *s = session;
+
+	struct err *err = parse_flag(args, &s->thread_events);
+	if (err)
+		return err;
+	for (struct inferior *i = inferiors_first(s); i; i = inferiors_next(s, i)) {
+		inferiors_select(s, i);
+		s->target->tells_threads = s->thread_events;
+	}
+	buf_puts(out, "OK");
+	return NULL;
 }

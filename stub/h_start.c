@@ -112,9 +112,16 @@ struct err *session_attach(struct session *s, pid_t pid, struct buf *out)
 	if (err)
 		return err;
 	err = session_add(s, fresh);
-	if (!err)
+	if (err)
+		return err;
+	if (s->nonstop.on) {
+		/* The stops of its threads are told as all others. */
+		s->target->run->alone->release(s->target);
+		buf_puts(out, "OK");
+	} else {
 		stop_reply(s, out);
-	return err;
+	}
+	return NULL;
 }
 
 /* vAttach;PID */

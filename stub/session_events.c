@@ -36,7 +36,7 @@ void session_select_shown(struct session *s)
  * GDB manual, "Stop Reply Packets", `swbreak': whoever put the instruction there,
  * the stub has the pc point at it.
  */
-static void point_at_trap(struct session *s)
+void session_point_at_trap(struct session *s)
 {
 	uint8_t value[REG_MAX] = { 0 };
 
@@ -55,8 +55,7 @@ bool session_tells_forks(const struct session *s)
 	       !s->peer.lldb && s->target->run->take_child;
 }
 
-/* The child is a process of the session, too, which the client may let go. */
-static void take_child(struct session *s, const struct stop_event *ev)
+void session_take_child(struct session *s, const struct stop_event *ev)
 {
 	struct inferior *parent = s->now;
 	struct target *child = s->target->run->take_child(s->target, (pid_t)ev->addr);
@@ -71,7 +70,7 @@ static void take_child(struct session *s, const struct stop_event *ev)
 static void take_stop(struct session *s, const struct stop_event *ev)
 {
 	if (ev->kind == STOP_FORK || ev->kind == STOP_VFORK)
-		take_child(s, ev);
+		session_take_child(s, ev);
 	inferiors_keep(s);
 	s->stopper = s->now;
 	session_log(s, DEBUG_EVENTS, "event: thread %d, kind %d, signal or status %d", ev->tid,
@@ -89,7 +88,7 @@ static void take_stop(struct session *s, const struct stop_event *ev)
 		s->g_tid = s->target->pid > 0 ? ev->tid : 0;
 	else if (!target_has_thread(s->target, s->g_tid))
 		s->g_tid = target_first_thread(s->target);
-	point_at_trap(s);
+	session_point_at_trap(s);
 	trace_stopped(s);
 	stop_announce(ev);
 	pybreak_step_end(s->pybreak);
@@ -106,8 +105,7 @@ static void take_stop(struct session *s, const struct stop_event *ev)
 	session_send_reply(s);
 }
 
-/* True: the one that is selected has something to tell, which is in *ret. */
-static bool next_event(struct session *s, struct stop_event *ret)
+bool session_next_event(struct session *s, struct stop_event *ret)
 {
 	bool more = false;
 
@@ -131,11 +129,13 @@ void session_take_event(struct session *s)
 	struct stop_event ev;
 	struct inferior *i = s->running ? s->inferiors : NULL;
 
+	if (s->nonstop.on)
+		nonstop_take_events(s);
 	for (; i; i = inferiors_after(i)) {
 		if (!inferiors_moving(i))
 			continue;
 		inferiors_select(s, i);
-		if (!next_event(s, &ev) || trace_goes_on(s, &ev))
+		if (!session_next_event(s, &ev) || trace_goes_on(s, &ev))
 			continue;
 		inferiors_set_moving(i, false);
 		/* That nothing of this process goes on is news only if nothing else does. */
@@ -150,10 +150,11 @@ void session_take_event(struct session *s)
 int session_wait_ms(const struct session *s)
 {
 	int wait = s->await ? AWAIT_POLL_MS : -1;
+	bool any = s->running || s->nonstop.on;
 
-	for (struct inferior *i = s->running ? s->inferiors : NULL; i; i = inferiors_after(i)) {
+	for (struct inferior *i = any ? s->inferiors : NULL; i; i = inferiors_after(i)) {
 		const struct target *t = inferiors_target(s, i);
-		if (!inferiors_moving(i))
+		if (!inferiors_moving(i) && !(s->nonstop.on && t->pid > 0))
 			continue;
 		if (t->busy)
 			return 0;

@@ -10,6 +10,14 @@ void session_clear_points(struct session *s);
 void session_drop_conditions(struct session *s);
 /* What is in `reply'. */
 void session_send_reply(struct session *s);
+/* What is in `reply', as a notification: there is no acknowledgement of the packet. */
+void session_notify(struct session *s);
+/* The child of a fork is a process of the session, too, which the client may let go. */
+void session_take_child(struct session *s, const struct stop_event *ev);
+/* True: the process that is selected has something to tell, which is in *ret. */
+bool session_next_event(struct session *s, struct stop_event *ret);
+/* Of s->stop, if it is at a trap that is the program's own. */
+void session_point_at_trap(struct session *s);
 /* The first process of those that run that has something to tell is listened to. */
 void session_take_event(struct session *s);
 

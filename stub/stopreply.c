@@ -61,6 +61,9 @@ static void put_reason(struct session *s, struct buf *out)
 		rsp_thread_id_write(out, s->peer.multiprocess, (pid_t)ev->addr, (pid_t)ev->addr);
 		buf_puts(out, ";");
 		break;
+	case STOP_BORN:
+		buf_puts(out, "create:;");
+		break;
 	case STOP_VFORK_DONE:
 		buf_puts(out, "vforkdone:;");
 		break;
@@ -205,6 +208,10 @@ void stop_reply(struct session *s, struct buf *out)
 		break;
 	case STOP_NO_RESUMED:
 		buf_puts(out, s->peer.no_resumed ? "N" : "T00");
+		break;
+	case STOP_GONE:
+		buf_printf(out, "w%x;", (unsigned int)s->stop.signo);
+		rsp_thread_id_write(out, s->peer.multiprocess, s->target->pid, s->stop.tid);
 		break;
 	default:
 		put_stop(s, out);

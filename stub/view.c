@@ -69,7 +69,8 @@ void view_destroy(struct view *v)
 bool view_is_possible(const struct session *s)
 {
 	uint16_t machine = s->target->arch->elf_machine;
-	return s->view && s->python && (machine == EM_X86_64 || machine == EM_AARCH64);
+	return s->view && s->python && !s->nonstop.on &&
+	       (machine == EM_X86_64 || machine == EM_AARCH64);
 }
 
 bool view_can_mix(const struct session *s)

@@ -21,6 +21,7 @@ static void live_destroy(struct target *t)
 	proc_close(l);
 	live_leave(l);
 	points_deinit(&l->points);
+	free(l->gone);
 	arch_free(l->made_arch);
 	target_deinit(t);
 	free(l);

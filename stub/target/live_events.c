@@ -23,7 +23,9 @@
 
 void live_quiet_stop(struct live *l, struct lwp *p)
 {
-	if (l->phase == LIVE_RUNNING && p->resumed)
+	if (p->wanted && p->resumed)
+		live_tell_wanted(l, p);
+	else if (l->phase == LIVE_RUNNING && p->resumed)
 		live_continue_lwp(l, p, p->deliver);
 }
 
@@ -136,6 +138,10 @@ static void on_breakpoint_trap(struct live *l, struct lwp *p, uint64_t pc)
 		p->traced = traced;
 		p->client_hit = client;
 		live_take_hit(l, p, at);
+	} else if (l->target.alone && !live_trap_before(l, pc)) {
+		/* The breakpoint was taken away after it had run into it. */
+		(void)live_set_pc(p, at);
+		live_quiet_stop(l, p);
 	} else {
 		live_set_event(p, STOP_SIGNAL, SIGTRAP);
 		p->event.addr = live_trap_before(l, pc) ? at : 0;
@@ -223,6 +229,7 @@ static void on_birth(struct live *l, struct lwp *p, pid_t tid, pid_t group)
 		return; /* out of memory: it stays stopped until we end */
 	born->resumed = p->resumed;
 	born->group = group;
+	born->newborn = l->target.tells_threads;
 	/* It stops by itself, once; that stop answers any PTRACE_INTERRUPT. */
 	born->asked = l->phase == LIVE_STOPPING;
 	if (live_take_early(l, tid, &status))
@@ -353,7 +360,7 @@ static void on_exec(struct live *l, struct lwp *p)
  */
 static bool let_trap_come(struct live *l, struct lwp *p, const struct user_regs_struct *r)
 {
-	if (l->phase == LIVE_RUNNING && p->resumed)
+	if (l->phase == LIVE_RUNNING && p->resumed && !p->wanted)
 		return false; /* it goes on anyway */
 	/* In a system call, unless it is being stepped over, there is none. */
 	bool steps = p->stepping || p->hopping || p->followed;
@@ -384,7 +391,11 @@ static void on_event_stop(struct live *l, struct lwp *p, int signo)
 		if (let_trap_come(l, p, &r))
 			return;
 	}
-	live_quiet_stop(l, p); /* live_continue_lwp() keeps a job-control stop */
+	if (p->newborn)
+		live_set_event(p, STOP_BORN, SIGTRAP);
+	else
+		live_quiet_stop(l, p); /* live_continue_lwp() keeps a job-control stop */
+	p->newborn = false;
 }
 
 static void on_event(struct live *l, struct lwp *p, int status)
@@ -459,10 +470,31 @@ static void on_process_exit(struct live *l, int status)
 		lwp_remove(l, l->first);
 }
 
+static void note_gone(struct live *l, const struct lwp *p, int status)
+{
+	l->left |= p->resumed;
+	if (!l->target.tells_threads || p->zombie)
+		return;
+	if (l->ngone == l->gone_cap) {
+		size_t cap = l->gone_cap ? l->gone_cap * 2 : 16;
+		struct stop_event *more = reallocarray(l->gone, cap, sizeof(*more));
+		if (!more)
+			return; /* the client finds out by the list of threads */
+		l->gone = more;
+		l->gone_cap = cap;
+	}
+	l->gone[l->ngone++] = (struct stop_event){
+		.tid = p->tid,
+		.kind = STOP_GONE,
+		.signo = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+	};
+}
+
 static void on_thread_exit(struct live *l, struct lwp *p, int status)
 {
 	if (l->hopper == p)
 		live_end_hop(l, p);
+	note_gone(l, p, status);
 	lwp_remove(l, p);
 	if (!l->nvforks && l->lifted && !live_memory_shared(l))
 		live_lower_points(l); /* it was the one that waited for a vfork child */

@@ -24,6 +24,8 @@ static struct err *adopt_child(struct live *l, pid_t child, struct live **ret)
 		return &err_nomem;
 	}
 	p->stopped = true;
+	if (l->target.alone)
+		live_alone_ops.begin(&born->target);
 	err = live_open_image(born);
 	if (!err) {
 		*ret = born;

@@ -163,7 +163,7 @@ void live_take_hit(struct live *l, struct lwp *p, uint64_t at)
 	if (p->hop)
 		live_ask_to_stop(l);
 	else if (p->stopped)
-		live_continue_lwp(l, p, p->deliver);
+		live_quiet_stop(l, p);
 }
 
 static int64_t now_ns(void)
@@ -255,16 +255,26 @@ bool live_settle_hits(struct live *l)
 	for (struct lwp *p = l->first; p; p = p->next)
 		if (p->resumed && p->stopped && p->pending && p->unjudged && !p->zombie)
 			tells |= judge(l, p);
-	if (tells) {
+	if (tells && !l->target.alone) {
 		l->phase = LIVE_STOPPING;
 		return false;
 	}
 	for (struct lwp *p = l->first; p && !hopper; p = p->next)
-		if (p->resumed && p->stopped && !p->zombie && must_hop(l, p))
+		if (p->resumed && p->stopped && !p->pending && !p->zombie && must_hop(l, p))
 			hopper = p;
 	if (hopper)
 		start_hop(l, hopper);
 	return !hopper;
+}
+
+void live_start_one(struct live *l, struct lwp *p)
+{
+	if (p->pending && p->unjudged && judge(l, p))
+		return;
+	if (must_hop(l, p))
+		live_ask_to_stop(l);
+	else
+		live_continue_lwp(l, p, p->deliver);
 }
 
 /* In a system call: the instruction was fetched, and the trap may be put back. */

@@ -58,6 +58,10 @@ struct lwp {
 	uint64_t event_pc;   /* where a breakpoint's event was seen */
 	uint64_t dregs_seen; /* generation of the debug registers it has */
 	bool made_up; /* the last report was an interrupt, which the kernel knows nothing of */
+	bool told;    /* `event' is what the client was told when it stopped */
+	bool newborn; /* its birth is to be told when it has stopped */
+	bool wanted;  /* target.alone: the client wants it to stop, by wanted_signo */
+	int wanted_signo;
 };
 
 #define LWP_BUCKETS 1024u
@@ -122,6 +126,9 @@ struct live {
 	bool more;	/* waitpid() may have more already */
 	bool interrupt; /* the client wants a stop */
 	int interrupt_signo;
+	bool left; /* target.alone: a thread that ran is gone, and that may have been the last */
+	struct stop_event *gone; /* STOP_GONE, to be told */
+	size_t ngone, gone_cap;
 	bool exited; /* the process is gone; `exit' says how, until it is reported */
 	struct stop_event exit;
 	pid_t last_reported;
@@ -290,6 +297,7 @@ void live_on_syscall(struct live *l, struct lwp *p);
 void live_exec_returns(struct live *l, struct lwp *p);
 
 /* live_events.c */
+/* Stopped for nothing that is to be told: it goes on, unless it is to stand still. */
 void live_quiet_stop(struct live *l, struct lwp *p);
 /* It has done one instruction, and stops there if that is what the client wants. */
 void live_stepped(struct live *l, struct lwp *p, uint64_t pc);
@@ -311,6 +319,8 @@ void live_take_hit(struct live *l, struct lwp *p, uint64_t at);
  * hop that has to.  False: there is something to tell, or the rest has to wait.
  */
 bool live_settle_hits(struct live *l);
+/* target.alone, and others run: lets @p go on, unless there is something to tell. */
+void live_start_one(struct live *l, struct lwp *p);
 /*
  * Hits that are not told come in quick succession: takes some more while they do, so
  * that each doesn't cost a turn of the event loop.
@@ -326,7 +336,30 @@ void live_look_after_hop(struct live *l);
 /* Leaves an event of that kind pending. */
 void live_set_event(struct lwp *p, enum stop_kind kind, int signo);
 
+/* live_alone.c */
+extern const struct target_alone_ops live_alone_ops;
+struct err *live_resume_alone(struct live *l, const struct resume_action *actions,
+			      size_t n) MUST_CHECK;
+void live_interrupt_alone(struct live *l);
+struct err *live_event_alone(struct live *l, struct stop_event *ret, bool *more) MUST_CHECK;
+/* It has stopped, as the client wants it to. */
+void live_tell_wanted(struct live *l, struct lwp *p);
+
 /* live_run.c */
+const struct resume_action *live_action_for(const struct resume_action *actions, size_t n,
+					    pid_t tid);
+void live_apply_action(struct live *l, struct lwp *p, const struct resume_action *a);
+/* The end of the process, or of a thread; false: there is none to tell. */
+bool live_take_end(struct live *l, struct stop_event *ret);
+/* The thread whose event is next, which has been told then; NULL: there is none. */
+struct lwp *live_take_next(struct live *l, struct stop_event *ret);
+/* Whether all have stopped, as far as they will. */
+bool live_reach_stop(struct live *l);
+/* What nobody tells us while all goes its way. */
+void live_look_after(struct live *l);
+bool live_is_dying(struct live *l);
+bool live_any_resumed(const struct live *l);
+bool live_notice_zombie_leader(struct live *l, struct lwp *p);
 int64_t live_now_ms(void); /* of the monotonic clock */
 /* All that may run does. */
 void live_go_on(struct live *l);

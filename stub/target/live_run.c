@@ -2,6 +2,7 @@
 /* Resuming, stopping all, taking an event, leaving. */
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -70,7 +71,7 @@ void live_ask_to_stop(struct live *l)
  * A leader that called pthread_exit() is a zombie until its threads are gone,
  * and tells its tracer nothing of it.
  */
-static bool notice_zombie_leader(struct live *l, struct lwp *p)
+bool live_notice_zombie_leader(struct live *l, struct lwp *p)
 {
 	if (p->tid == l->target.pid && l->nlwps > 1 && proc_state(p->tid, p->tid) == 'Z')
 		p->zombie = true;
@@ -89,7 +90,7 @@ bool live_all_stopped(struct live *l)
 			return false;
 		leader = p;
 	}
-	return !leader || notice_zombie_leader(l, leader);
+	return !leader || live_notice_zombie_leader(l, leader);
 }
 
 /* After some time, goes without those that nothing can stop now. */
@@ -127,8 +128,8 @@ struct err *live_wait_stopped(struct live *l)
 	}
 }
 
-static const struct resume_action *action_for(const struct resume_action *actions, size_t n,
-					      pid_t tid)
+const struct resume_action *live_action_for(const struct resume_action *actions, size_t n,
+					    pid_t tid)
 {
 	for (size_t i = 0; i < n; i++)
 		if (actions[i].tid == -1 || actions[i].tid == tid)
@@ -177,12 +178,12 @@ static bool is_ready(const struct lwp *p)
 	return p->resumed && p->pending && !p->unjudged;
 }
 
-static void apply_action(struct live *l, struct lwp *p, const struct resume_action *a)
+void live_apply_action(struct live *l, struct lwp *p, const struct resume_action *a)
 {
 	p->resumed = a != NULL;
 	if (!a)
 		return;
-	p->made_up = false;
+	p->made_up = p->told = false;
 	p->last_signal = 0;
 	p->stepping = a->kind == RESUME_STEP;
 	p->range_start = a->range_start;
@@ -213,7 +214,7 @@ void live_go_on(struct live *l)
 		return;
 	l->phase = LIVE_RUNNING;
 	for (struct lwp *p = l->first; p; p = p->next)
-		if (p->resumed && p->stopped && !p->zombie)
+		if (p->resumed && p->stopped && !p->pending && !p->zombie)
 			live_continue_lwp(l, p, p->deliver);
 }
 
@@ -222,8 +223,10 @@ static struct err *live_resume(struct target *t, const struct resume_action *act
 	struct live *l = to_live(t);
 	bool any = l->exited, pending = l->exited;
 
+	if (t->alone)
+		return live_resume_alone(l, actions, n);
 	for (struct lwp *p = l->first; p; p = p->next) {
-		apply_action(l, p, p->zombie ? NULL : action_for(actions, n, p->tid));
+		live_apply_action(l, p, p->zombie ? NULL : live_action_for(actions, n, p->tid));
 		any |= p->resumed;
 		pending |= is_ready(p);
 	}
@@ -248,6 +251,10 @@ static struct err *live_interrupt(struct target *t)
 	if (live_passes(l, SIGINT)) {
 		/* The user asked for SIGINT to reach the program without a stop. */
 		(void)kill(t->pid, SIGINT);
+		return NULL;
+	}
+	if (t->alone) {
+		live_interrupt_alone(l);
 		return NULL;
 	}
 	l->interrupt = true;
@@ -284,7 +291,7 @@ static bool others_resumed(const struct live *l, const struct lwp *but)
 	return false;
 }
 
-static bool any_resumed(const struct live *l)
+bool live_any_resumed(const struct live *l)
 {
 	return others_resumed(l, NULL);
 }
@@ -306,7 +313,7 @@ static struct lwp *interrupted_thread(struct live *l)
 }
 
 /* A thread that is being killed is not in its stop any more, though its end is not told yet. */
-static bool is_dying(struct live *l)
+bool live_is_dying(struct live *l)
 {
 	uint64_t pc;
 
@@ -316,8 +323,26 @@ static bool is_dying(struct live *l)
 	return false;
 }
 
-/* Every thread is stopped: what is there to tell?  False: nothing after all. */
-static bool take_event(struct live *l, struct stop_event *ret)
+static void note_told(struct live *l, struct lwp *p)
+{
+	p->told = true;
+	p->last_signal = p->event.kind == STOP_SIGNAL ? p->event.signo : 0;
+	l->last_reported = p->tid;
+}
+
+struct lwp *live_take_next(struct live *l, struct stop_event *ret)
+{
+	struct lwp *p = choose(l);
+
+	if (!p)
+		return NULL;
+	*ret = p->event;
+	p->pending = false;
+	note_told(l, p);
+	return p;
+}
+
+bool live_take_end(struct live *l, struct stop_event *ret)
 {
 	if (l->exited) {
 		*ret = l->exit;
@@ -325,45 +350,58 @@ static bool take_event(struct live *l, struct stop_event *ret)
 		proc_close(l);
 		return true;
 	}
-	struct lwp *p = choose(l);
+	if (!l->ngone)
+		return false;
+	*ret = l->gone[0];
+	l->ngone--;
+	memmove(l->gone, l->gone + 1, l->ngone * sizeof(l->gone[0]));
+	return true;
+}
+
+/* Every thread is stopped: what is there to tell?  False: nothing after all. */
+static bool take_event(struct live *l, struct stop_event *ret)
+{
+	if (live_take_end(l, ret))
+		return true;
+	struct lwp *p = live_take_next(l, ret);
 	if (p) {
-		*ret = p->event;
-		p->pending = false;
-	} else if (!any_resumed(l)) {
+		l->interrupt = false; /* whoever asked for a stop has one */
+		return true;
+	}
+	if (!live_any_resumed(l)) {
 		*ret = (struct stop_event){ .kind = STOP_NO_RESUMED };
-		return !is_dying(l);
+		return !live_is_dying(l);
 	} else if (l->interrupt && (p = interrupted_thread(l))) {
 		*ret = (struct stop_event){ .tid = p->tid,
 					    .kind = STOP_SIGNAL,
 					    .signo = l->interrupt_signo };
 		p->made_up = true;
+		p->event = *ret;
+		note_told(l, p);
 	} else {
 		return false;
 	}
-	p->last_signal = ret->kind == STOP_SIGNAL ? ret->signo : 0;
-	l->last_reported = p->tid;
-	l->interrupt = false; /* whoever asked for a stop has one */
+	l->interrupt = false;
 	return true;
 }
 
 static bool worth_stopping(struct live *l)
 {
-	return l->exited || choose(l) || !any_resumed(l) || l->interrupt;
+	return l->exited || l->ngone || choose(l) || !live_any_resumed(l) || l->interrupt;
 }
 
-/* What nobody tells us while all goes its way. */
-static void look_after(struct live *l)
+void live_look_after(struct live *l)
 {
 	struct lwp *leader = lwp_find(l, l->target.pid);
 
 	if (leader && leader->resumed && !leader->stopped && !others_resumed(l, leader))
-		(void)notice_zombie_leader(l, leader);
+		(void)live_notice_zombie_leader(l, leader);
 	if (l->nsharers && !live_memory_shared(l))
 		live_lower_points(l);
 	l->target.wait_ms = l->more ? 1 : l->nsharers ? POLL_MS : 0;
 }
 
-static bool reach_stop(struct live *l)
+bool live_reach_stop(struct live *l)
 {
 	live_drain(l);
 	if (l->exited || live_all_stopped(l))
@@ -380,15 +418,17 @@ static struct err *live_next_event(struct target *t, struct stop_event *ret, boo
 	*more = false;
 	if (l->phase == LIVE_STOPPED)
 		return NULL;
+	if (t->alone)
+		return live_event_alone(l, ret, more);
 	live_drain(l);
 	live_chase_hits(l);
 	if (l->phase == LIVE_RUNNING)
-		look_after(l);
+		live_look_after(l);
 	if (l->phase == LIVE_RUNNING && worth_stopping(l))
 		live_ask_to_stop(l);
 	if (l->phase == LIVE_HOPPING)
 		live_look_after_hop(l);
-	if (l->phase != LIVE_STOPPING || !reach_stop(l))
+	if (l->phase != LIVE_STOPPING || !live_reach_stop(l))
 		return NULL;
 	while (!take_event(l, ret)) {
 		live_go_on(l);
@@ -501,4 +541,5 @@ const struct target_run_ops live_run_ops = {
 	.take_child = live_take_child,
 	.detach = live_detach,
 	.kill = live_kill,
+	.alone = &live_alone_ops,
 };

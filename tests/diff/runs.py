@@ -41,7 +41,6 @@ WANTED = [
     (r"Hc.*", r"OK", r"E", "gdbserver knows no Hc-1 in a multiprocess session; gdb ignores both"),
     (r"qOffsets", r"OK|", r".*", "asked of what is not position-independent: gdb reads the file"),
     (r"qTStatus", r"T0;tnotrun:0;.*", r"T0;tnotrun:0;.*", "the order of what follows means nothing"),
-    (r"QNonStop:0", r"", r"OK", "all-stop is all there is yet"),
     (r"qSymbol:.*", r"OK", r"qSymbol:.*", "archerfish reads the ELF files and asks for no symbol"),
     (r"QAgent:.*", r"", r"OK", "no agent yet"),
     (r"qXfer:btrace-conf:.*", r"", r"E", "no branch tracing"),

@@ -93,6 +93,7 @@ class Rsp:
         self.last = b""         # the last reply as it was on the wire
         self.log = None         # set to a list to get ("> " or "< ", payload) of everything
         self.features = {}      # of the last qSupported
+        self.notes = []         # notifications that nobody has asked for yet
         self._in = b""
         self._asked = b""
 
@@ -154,26 +155,43 @@ class Rsp:
         self.write(frame(body))
 
     def recv(self, timeout=None):
-        """The next packet's payload; acknowledges it unless that was given up."""
+        """The next reply's payload; acknowledges it unless that was given up."""
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         while True:
-            m = re.match(rb"[+-]*[$%]([^#]*)#(..)", self._in, re.S)
+            sign, payload = self._next(deadline)
+            if sign == b"$":
+                return payload
+            self.notes.append(payload)
+
+    def note(self, timeout=None):
+        """The next notification's payload; no reply is due."""
+        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
+        if not self.notes:
+            sign, payload = self._next(deadline)
+            if sign != b"%":
+                raise RspError("a reply and no notification: %r" % payload[:80])
+            self.notes.append(payload)
+        return self.notes.pop(0)
+
+    def _next(self, deadline):
+        while True:
+            m = re.match(rb"[+-]*([$%])([^#]*)#(..)", self._in, re.S)
             if m:
                 break
             if self._in.lstrip(b"+-") and self._in.lstrip(b"+-")[:1] not in b"$%":
                 raise RspError("not a packet: %r, after %r" % (self._in[:80], self._asked[:80]))
             self._fill(deadline)
         self._in = self._in[m.end():]
-        body = m.group(1)
-        if int(m.group(2), 16) != checksum(body):
-            raise RspError("checksum %r of %r is wrong" % (m.group(2), body[:80]))
-        if not self.noack:
+        body = m.group(2)
+        if int(m.group(3), 16) != checksum(body):
+            raise RspError("checksum %r of %r is wrong" % (m.group(3), body[:80]))
+        if not self.noack and m.group(1) == b"$":
             self.write(b"+")
         self.last = body
         payload = unescape(expand(body))
         if self.log is not None:
             self.log.append(("< ", payload))
-        return payload
+        return m.group(1), payload
 
     def ask(self, text, data=b"", timeout=None):
         self.send(text, data)
