@@ -60,7 +60,7 @@ static void add_v8_function(struct build *b, const uint8_t *bytes, uint32_t at, 
 			    uint64_t object)
 {
 	char name[NAME_ROOM];
-	struct flow_code code = { .bytes = bytes, .len = len, .base = at };
+	struct flow_code code = { .bytes = bytes, .len = len, .base = at, .whole = true };
 	code.baseline = !flow_has_frame(bytes, len);
 	snprintf(name, sizeof(name), "js.code.%llx", (unsigned long long)object);
 	add_function(b, &code, name);

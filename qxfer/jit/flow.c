@@ -133,7 +133,8 @@ static bool is_same(const struct flow_state *a, const struct flow_state *b)
 {
 	return a->cfa == b->cfa && a->sp_known == b->sp_known && a->sp == b->sp &&
 	       a->base == b->base && a->ra_kind == b->ra_kind && a->ra_reg == b->ra_reg &&
-	       a->copy_at == b->copy_at && memcmp(a->at, b->at, sizeof(a->at)) == 0;
+	       a->copy_at == b->copy_at && a->indexed == b->indexed &&
+	       memcmp(a->at, b->at, sizeof(a->at)) == 0;
 }
 
 /* The call before @to does not return: what comes after it belongs to something else. */
@@ -145,8 +146,30 @@ static void blame_call(struct flow *f, uint32_t call)
 	f->again = true;
 }
 
+/*
+ * The loop that copies words, the return address first, to where room was made below: it is entered
+ * with nothing copied and an index of 0, and goes round with an index that is not.
+ */
+static bool merge_copying(struct flow_state *was, const struct flow_state *now)
+{
+	if (was->cfa == FLOW_ALIAS && now->cfa == FLOW_SP) {
+		*was = *now;
+		if (now->indexed)
+			was->cfa = FLOW_INDEX;
+		return true;
+	}
+	if ((was->cfa == FLOW_ALIAS || (was->cfa == FLOW_SP && was->indexed)) &&
+	    now->cfa == FLOW_INDEX) {
+		*was = *now;
+		return true;
+	}
+	return false;
+}
+
 static bool is_conflict(const struct flow_state *was, const struct flow_state *now)
 {
+	if (was->cfa == FLOW_INDEX && (now->indexed || now->cfa == FLOW_ALIAS))
+		return false;
 	if (was->cfa != now->cfa)
 		return true;
 	return was->cfa == FLOW_SP && was->ra_kind == JIT_RA_AT_CFA &&
@@ -179,9 +202,7 @@ static void arrive(struct flow *f, uint32_t to, const struct flow_state *now)
 	}
 	if (is_same(was, now) || (now->guess && !was->guess))
 		return;
-	/* The loop that copies words to where room was made: all but its first round. */
-	if (was->cfa == FLOW_ALIAS && now->cfa == FLOW_SP && !now->guess) {
-		*was = *now;
+	if (!now->guess && merge_copying(was, now)) {
 		enqueue(f, to);
 		return;
 	}
@@ -286,8 +307,9 @@ static bool is_stub(const struct flow_code *c, uint32_t at)
 
 static void guess(struct flow *f, uint32_t at, bool framed)
 {
-	struct flow_state s =
-		framed && !is_stub(f->code, at) ? flow_frame_state() : flow_entry_state();
+	struct flow_state s = framed && (f->code->whole || !is_stub(f->code, at))
+				      ? flow_frame_state()
+				      : flow_entry_state();
 	s.guess = true;
 	enter(f, at, &s);
 	drain(f);

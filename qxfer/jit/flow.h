@@ -24,15 +24,18 @@ enum flow_cfa {
 	FLOW_SP,    /* rsp + sp */
 	FLOW_FP,    /* rbp + base */
 	FLOW_ALIAS, /* cfa_reg + base, where that has kept an earlier rsp */
+	FLOW_INDEX, /* that while index_reg is 0, and rsp + 8 from then on */
 	FLOW_LOST,
 };
 
 /* Before an instruction. */
 struct flow_state {
 	bool seen;
-	bool guess;	  /* nothing was seen to lead here */
-	uint8_t cfa;	  /* enum flow_cfa */
-	uint8_t cfa_reg;  /* FLOW_ALIAS */
+	bool guess;	 /* nothing was seen to lead here */
+	uint8_t cfa;	 /* enum flow_cfa */
+	uint8_t cfa_reg; /* FLOW_ALIAS, FLOW_INDEX */
+	bool indexed;	 /* FLOW_SP: it was FLOW_ALIAS until a word was copied, at index_reg */
+	uint8_t index_reg;
 	bool sp_known;	  /* CFA = rsp + sp, whatever else it is */
 	bool alias_known; /* CFA = alias_reg + alias_off */
 	uint8_t alias_reg;
@@ -70,6 +73,8 @@ struct flow_code {
 	 * BaselineOutOfLinePrologue).
 	 */
 	bool baseline;
+	/* It is one function, all of it: no jump in it is a table's. */
+	bool whole;
 	/* It is of several functions: what nothing leads to is the entry of one. */
 	bool several;
 };

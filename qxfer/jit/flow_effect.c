@@ -30,6 +30,8 @@ struct jit_rule flow_rule(const struct flow_state *s)
 		return jit_rule_frame(JIT_BY_GUESS);
 	r.cfa_reg = s->cfa == FLOW_SP ? JIT_RSP : s->cfa == FLOW_FP ? JIT_RBP : s->cfa_reg;
 	r.cfa_off = s->cfa == FLOW_SP ? s->sp : s->base;
+	r.by_index = s->cfa == FLOW_INDEX;
+	r.index_reg = s->cfa == FLOW_INDEX ? s->index_reg : 0;
 	if (s->ra_kind != JIT_RA_AT_CFA)
 		r.ra_reg = s->ra_reg;
 	if (s->ra_kind == JIT_RA_IN_MEM)
@@ -49,6 +51,15 @@ static void anchor(struct flow_state *s)
 	s->ra_kind = JIT_RA_AT_CFA;
 	s->copied = false;
 	s->copy_at = 0;
+	s->indexed = false;
+}
+
+/* Where the stack moves all words were copied, and the index is not 0 any more. */
+static void end_copying(struct flow_state *s)
+{
+	if (s->cfa == FLOW_INDEX)
+		anchor(s);
+	s->indexed = false;
 }
 
 static bool holds_ra(const struct flow_state *s, unsigned int reg)
@@ -72,6 +83,8 @@ static void clobber(struct flow_state *s, unsigned int reg)
 		s->copied = false;
 	if (holds_ra(s, reg) || (s->cfa == FLOW_ALIAS && s->cfa_reg == reg))
 		anchor(s);
+	if (s->cfa_reg == reg || (s->cfa == FLOW_INDEX && s->index_reg == reg))
+		end_copying(s);
 	if (saved < JIT_SAVED)
 		s->modified |= (uint8_t)(1u << saved);
 }
@@ -386,7 +399,17 @@ static bool moves_return_address(const struct flow_state *s, const struct insn *
 {
 	if (in->base != JIT_RSP)
 		return false;
-	return in->plain ? !in->disp && holds_ra(s, in->src) : s->cfa == FLOW_ALIAS;
+	if (in->plain)
+		return !in->disp && holds_ra(s, in->src);
+	return s->cfa == FLOW_ALIAS || s->cfa == FLOW_INDEX;
+}
+
+static void move_return_address(struct flow_state *s, const struct insn *in)
+{
+	bool indexed = s->cfa != FLOW_SP && !in->plain && in->index != JIT_NO_REG;
+	anchor(s);
+	s->indexed = indexed;
+	s->index_reg = indexed ? in->index : 0;
 }
 
 static void effect_mov(struct flow_state *s, const struct insn *in)
@@ -407,7 +430,7 @@ static void effect_mov(struct flow_state *s, const struct insn *in)
 		if (in->from_memory)
 			load_slot(s, in);
 	} else if (in->to_memory && moves_return_address(s, in)) {
-		anchor(s);
+		move_return_address(s, in);
 	} else if (in->to_memory) {
 		store_slot(s, in);
 	}
@@ -463,6 +486,8 @@ static void effect_other(struct flow_state *s, const struct insn *in)
 
 void flow_effect(struct flow_state *s, const struct insn *in, bool baseline)
 {
+	if (in->op == INSN_PUSH || in->op == INSN_POP || in->dst == JIT_RSP)
+		end_copying(s);
 	switch (in->op) {
 	case INSN_PUSH:
 		effect_push(s, in);

@@ -19,6 +19,8 @@ enum {
 	CFA_OFFSET_SF = 0x11,
 	CFA_DEF_SF = 0x12,
 	OP_BREG0 = 0x70,
+	OP_BRA = 0x28,
+	OP_SKIP = 0x2f,
 	DATA_ALIGN = -8,
 	RETURN = 16,
 	ADDRESS_SIZE = 8,
@@ -102,13 +104,35 @@ static void put_breg(struct buf *out, unsigned int reg, int32_t offset)
 	buf_put(out, expr.data, expr.len);
 }
 
+/* "index ? rsp + 8 : register + offset". */
+static void put_by_index(struct buf *out, const struct jit_rule *r)
+{
+	_cleanup_buf_ struct buf expr = { 0 }, first = { 0 };
+	put_u8(&first, OP_BREG0 + r->cfa_reg);
+	put_sleb(&first, r->cfa_off);
+	put_u8(&expr, OP_BREG0 + r->index_reg);
+	put_sleb(&expr, 0);
+	put_u8(&expr, OP_BRA);
+	put_u16(&expr, (unsigned int)first.len + 3);
+	buf_put(&expr, first.data, first.len);
+	put_u8(&expr, OP_SKIP);
+	put_u16(&expr, 2);
+	put_u8(&expr, OP_BREG0 + JIT_RSP);
+	put_sleb(&expr, 8);
+	put_uleb(out, expr.len);
+	buf_put(out, expr.data, expr.len);
+}
+
 /*
  * lldb (14 to 23) unwinds the innermost frame by the code's bytes unless the table begins in another
  * way than compilers' do: with an expression, for one (FuncUnwinders::GetUnwindPlanAtNonCallSite).
  */
 static void put_cfa(struct fde *f, const struct jit_rule *r)
 {
-	if (f->last && r->cfa_off >= 0) {
+	if (r->by_index) {
+		put_u8(f->out, CFA_DEF_EXPR);
+		put_by_index(f->out, r);
+	} else if (f->last && r->cfa_off >= 0) {
 		put_u8(f->out, CFA_DEF);
 		put_uleb(f->out, r->cfa_reg);
 		put_uleb(f->out, (uint64_t)r->cfa_off);
@@ -148,7 +172,8 @@ static void put_saved(struct fde *f, unsigned int i, int32_t at)
 static void put_rule(struct fde *f, const struct jit_rule *r)
 {
 	const struct jit_rule *was = f->last;
-	if (!was || was->cfa_reg != r->cfa_reg || was->cfa_off != r->cfa_off)
+	if (!was || was->cfa_reg != r->cfa_reg || was->cfa_off != r->cfa_off ||
+	    was->by_index != r->by_index || was->index_reg != r->index_reg)
 		put_cfa(f, r);
 	if (was ? was->ra_kind != r->ra_kind || was->ra_reg != r->ra_reg ||
 			    was->ra_disp != r->ra_disp

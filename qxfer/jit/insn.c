@@ -7,6 +7,16 @@
 
 #include "qxfer/jit/rows.h"
 
+static struct insn insn_none(void)
+{
+	return (struct insn){ .op = INSN_BAD,
+			      .len = 1,
+			      .dst = JIT_NO_REG,
+			      .src = JIT_NO_REG,
+			      .base = JIT_NO_REG,
+			      .index = JIT_NO_REG };
+}
+
 #ifdef HAVE_ZYDIS
 #include <Zydis/Zydis.h>
 
@@ -106,6 +116,7 @@ static void take_memory(const ZydisDecodedOperand *op, struct insn *ret)
 	ret->plain = op->mem.index == ZYDIS_REGISTER_NONE && op->mem.segment != ZYDIS_REGISTER_FS &&
 		     op->mem.segment != ZYDIS_REGISTER_GS;
 	ret->base = reg_number(op->mem.base);
+	ret->index = reg_number(op->mem.index);
 	ret->disp = (int32_t)op->mem.disp.value;
 }
 
@@ -192,9 +203,7 @@ void insn_decode(const struct insn_decoder *d, const uint8_t *code, size_t len, 
 	ZydisDecodedInstruction in;
 	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
 
-	*ret = (struct insn){
-		.op = INSN_BAD, .len = 1, .dst = JIT_NO_REG, .src = JIT_NO_REG, .base = JIT_NO_REG
-	};
+	*ret = insn_none();
 	if (!ZYAN_SUCCESS(d->decode(&d->zydis, code, len, &in, op)))
 		return;
 	ret->op = (uint8_t)op_of(&in);
@@ -242,9 +251,7 @@ void insn_decode(const struct insn_decoder *d, const uint8_t *code, size_t len, 
 	(void)d;
 	(void)code;
 	(void)len;
-	*ret = (struct insn){
-		.op = INSN_BAD, .len = 1, .dst = JIT_NO_REG, .src = JIT_NO_REG, .base = JIT_NO_REG
-	};
+	*ret = insn_none();
 }
 
 #endif

@@ -35,6 +35,7 @@ struct insn {
 	uint8_t len;
 	uint8_t dst, src; /* JIT_NO_REG: memory, a constant, or nothing */
 	uint8_t base;	  /* of the memory operand; JIT_NO_REG: none, or not a plain one */
+	uint8_t index;	  /* likewise */
 	bool plain;	  /* the memory operand has no index */
 	bool to_memory, from_memory;
 	bool has_target;

@@ -12,7 +12,7 @@
 
 /* What takes less to find out than to read from a file is not kept. */
 #define WORTH_SAVING 512u /* rows */
-#define FORMAT	     "2"  /* of what is kept; another one whenever a rule changes */
+#define FORMAT	     "3"  /* of what is kept; another one whenever a rule changes */
 
 void object_free(struct object *o)
 {
@@ -73,7 +73,8 @@ static void add_builtins(struct build *b, uint32_t start, size_t len)
 			break;
 		struct flow_code code = { .bytes = b->bytes + f->start,
 					  .len = f->len,
-					  .base = start + f->start };
+					  .base = start + f->start,
+					  .whole = true };
 		if (f->name)
 			snprintf(name, sizeof(name), "Builtins_%s", f->name);
 		else

@@ -93,8 +93,10 @@ static void put_saved(struct codes *c, const struct jit_rule *r, int32_t base)
 	}
 }
 
-bool pe_put_info(struct buf *out, const struct jit_rule *r)
+bool pe_put_info(struct buf *out, const struct jit_rule *rule)
 {
+	const struct jit_rule at = jit_rule_at_index(rule, 1),
+			      *r = &at; /* all but the first time */
 	struct codes c = { .n = 0 };
 	bool by_sp = r->cfa_reg == JIT_RSP;
 	unsigned int below = by_sp ? 0 : frame_offset(r);

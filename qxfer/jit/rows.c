@@ -26,6 +26,17 @@ struct jit_rule jit_rule_frame(enum jit_source source)
 	};
 }
 
+struct jit_rule jit_rule_at_index(const struct jit_rule *r, uint64_t index)
+{
+	struct jit_rule at = *r;
+	at.by_index = at.index_reg = 0;
+	if (r->by_index && index) {
+		at.cfa_reg = JIT_RSP;
+		at.cfa_off = 8;
+	}
+	return at;
+}
+
 void jit_table_deinit(struct jit_table *t)
 {
 	free(t->row);

@@ -62,6 +62,10 @@ struct jit_rule {
 	uint8_t ra_kind; /* enum jit_ra */
 	uint8_t ra_reg;
 	uint8_t source; /* enum jit_source */
+	/* Where set, it holds while that register is 0 only; then the CFA is rsp + 8. */
+	uint8_t by_index;
+	uint8_t index_reg;
+	uint16_t zero; /* no padding: rules are compared byte by byte */
 	int32_t cfa_off;
 	int32_t ra_disp;
 	int32_t at[JIT_SAVED]; /* saved in memory at CFA + at[i]; 0: as the callee left it */
@@ -113,6 +117,9 @@ const struct jit_rule *jit_table_find(const struct jit_table *t, uint32_t offset
 const struct jit_func *jit_table_func(const struct jit_table *t, uint32_t offset);
 /* "" for none. */
 const char *jit_table_name(const struct jit_table *t, const struct jit_func *f);
+
+/* As it holds where index_reg has the value @index. */
+struct jit_rule jit_rule_at_index(const struct jit_rule *r, uint64_t index);
 
 /* What holds at a function's entry; in a frame that rbp points to. */
 struct jit_rule jit_rule_entry(enum jit_source source);

@@ -185,9 +185,12 @@ static struct cfi_rule ra_rule(const struct jit_rule *r)
 				  .offset = r->ra_disp };
 }
 
-static struct cfi_row jit_row(uint64_t pc, const struct jit_place *place)
+static struct cfi_row jit_row(uint64_t pc, const struct jit_place *place,
+			      const struct space_regs *regs)
 {
-	const struct jit_rule *r = &place->rule;
+	const struct jit_rule rule =
+		jit_rule_at_index(&place->rule, regs->value[place->rule.index_reg]);
+	const struct jit_rule *r = &rule;
 	struct cfi_row row = {
 		.pc = pc,
 		.start = place->start,
@@ -215,7 +218,7 @@ static struct err *unwind_by_jit(struct walk *w, struct native_frame *f, bool *d
 		f->offset = f->pc - place.start;
 	}
 	/* It may be other code by the next stop: not remembered. */
-	const struct cfi_row row = jit_row(place_of(f), &place);
+	const struct cfi_row row = jit_row(place_of(f), &place, &w->regs);
 	return unwind_by_row(w, f, &row);
 }
 

@@ -93,6 +93,41 @@ Test(jit_flow, a_copy_of_the_stack_pointer_finds_the_frame_while_room_is_made)
 	CHECK(code, e);
 }
 
+Test(jit_flow, words_are_copied_to_the_room_that_was_made_by_an_index_from_0_on)
+{
+	/*
+	 * mov %rsp,%r8; sub %r10,%rsp; xor %r12d,%r12d; jmp 2f;
+	 * 1: mov (%r8,%r12,8),%r10; mov %r10,(%rsp,%r12,8); inc %r12; 2: cmp %rax,%r12; jle 1b;
+	 * mov %rcx,%r8; jmp out
+	 */
+	static const uint8_t code[] = { 0x49, 0x89, 0xe0, 0x4c, 0x29, 0xd4, 0x45, 0x31, 0xe4,
+					0xeb, 0x0b, 0x4f, 0x8b, 0x14, 0xe0, 0x4e, 0x89, 0x14,
+					0xe4, 0x49, 0xff, 0xc4, 0x49, 0x39, 0xc4, 0x7e, 0xf0,
+					0x49, 0x89, 0xc8, 0xe9, 0,    0,    1,	  0 };
+	static const uint32_t by_index[] = { 11, 15, 22, 25, 27 }, copied[] = { 19, 30 };
+	struct jit_table t = { 0 };
+	const char *why;
+	if (!insn_available(&why))
+		return;
+	run(code, sizeof(code), false, &t);
+	for (size_t i = 0; i < sizeof(by_index) / sizeof(by_index[0]); i++) {
+		const struct jit_rule *r = jit_table_find(&t, by_index[i]);
+		cr_assert(r->by_index && r->index_reg == JIT_R12, "at %u", by_index[i]);
+		const struct jit_rule first = jit_rule_at_index(r, 0);
+		const struct jit_rule later = jit_rule_at_index(r, 3);
+		cr_assert_eq(first.cfa_reg, JIT_R8);
+		cr_assert_eq(first.cfa_off, 8);
+		cr_assert_eq(later.cfa_reg, JIT_RSP);
+		cr_assert_eq(later.cfa_off, 8);
+	}
+	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++) {
+		const struct jit_rule *r = jit_table_find(&t, copied[i]);
+		cr_assert(!r->by_index && r->cfa_reg == JIT_RSP && r->cfa_off == 8, "at %u",
+			  copied[i]);
+	}
+	jit_table_deinit(&t);
+}
+
 Test(jit_flow, a_tail_call_drops_the_frame_before_the_stack)
 {
 	/* push %rbp; mov %rsp,%rbp; sub $32,%rsp; mov (%rbp),%rbp; add $40,%rsp; jmp out */
@@ -170,6 +205,28 @@ Test(jit_flow, a_jump_table_has_no_frame_and_zeros_end_it)
 					   { 5, JIT_RSP, 8, 0, 0, 0 },
 					   { 20, JIT_RSP, 8, 0, 0, 0 } };
 	CHECK(code, e);
+}
+
+Test(jit_flow, a_jump_within_a_whole_function_is_no_jump_table)
+{
+	/* push %rbp; mov %rsp,%rbp; jmp *%rax; jmp 1f; 1: leave; ret */
+	static const uint8_t code[] = { 0x55, 0x48, 0x89, 0xe5, 0xff, 0xe0, 0xe9,
+					0,    0,    0,	  0,	0xc9, 0xc3 };
+	struct flow_code c = { .bytes = code, .len = sizeof(code), .whole = true };
+	struct jit_table t = { 0 };
+	struct flow *f;
+	const char *why;
+	if (!insn_available(&why))
+		return;
+	cr_assert_null(flow_create(&f));
+	flow_run(f, &c, &t);
+	cr_assert_eq(jit_table_find(&t, 6)->cfa_reg, JIT_RBP);
+	c.whole = false;
+	jit_table_clear(&t);
+	flow_run(f, &c, &t);
+	cr_assert_eq(jit_table_find(&t, 6)->cfa_reg, JIT_RSP);
+	jit_table_deinit(&t);
+	flow_destroy(f);
 }
 
 Test(jit_flow, any_bytes_give_rows_for_all_of_them)

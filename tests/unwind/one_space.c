@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,8 @@ bool one_space_open(struct one_space *p, pid_t pid)
 
 void one_space_close(struct one_space *p)
 {
+	for (unsigned int i = 0; i < ONE_BREAKS; i++)
+		(void)one_break(p, i, 0);
 	ptrace(PTRACE_DETACH, p->pid, NULL, NULL);
 	close(p->pagemap);
 	maps_deinit(&p->maps);
@@ -95,9 +98,71 @@ bool one_read(const struct one_space *p, uint64_t addr, void *buf, size_t len)
 	return process_vm_readv(p->pid, &here, 1, &there, 1, 0) == (ssize_t)len;
 }
 
-bool one_regs(const struct one_space *p, struct user_regs_struct *ret)
+/* What is next to where it is, in one call; part by part where some of it is not there. */
+static void read_near(struct one_space *p)
 {
-	return ptrace(PTRACE_GETREGS, p->pid, NULL, ret) == 0;
+	const struct user_regs_struct *r = &p->regs;
+	struct iovec here[] = { { p->stack, ONE_STACK },
+				{ p->code, ONE_CODE },
+				{ p->frame, ONE_FRAME } };
+	struct iovec there[] = { { (void *)(uintptr_t)r->rsp, ONE_STACK },
+				 { (void *)(uintptr_t)r->rip, ONE_CODE },
+				 { (void *)(uintptr_t)r->rbp, ONE_FRAME } };
+	ssize_t n = process_vm_readv(p->pid, here, 3, there, 3, 0);
+	p->near = n == ONE_STACK + ONE_CODE + ONE_FRAME;
+	p->has_code = n >= ONE_STACK + (ssize_t)ONE_CODE || one_read(p, r->rip, p->code, ONE_CODE);
+}
+
+bool one_stop(struct one_space *p)
+{
+	if (ptrace(PTRACE_GETREGS, p->pid, NULL, &p->regs))
+		return false;
+	read_near(p);
+	return true;
+}
+
+bool one_resume(struct one_space *p, enum __ptrace_request how, int *signo)
+{
+	int status;
+	if (ptrace(how, p->pid, NULL, (void *)(uintptr_t)*signo) ||
+	    waitpid(p->pid, &status, __WALL) != p->pid || !WIFSTOPPED(status))
+		return false;
+	*signo = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
+	return one_stop(p);
+}
+
+static bool poke_debug(const struct one_space *p, unsigned int reg, uint64_t value)
+{
+	size_t at = offsetof(struct user, u_debugreg) + reg * sizeof(uint64_t);
+	return ptrace(PTRACE_POKEUSER, p->pid, at, value) == 0;
+}
+
+bool one_break(struct one_space *p, unsigned int slot, uint64_t addr)
+{
+	uint64_t control = 0;
+	if (p->broken[slot] == addr)
+		return true;
+	p->broken[slot] = addr;
+	for (unsigned int i = 0; i < ONE_BREAKS; i++)
+		control |= p->broken[i] && i != slot ? 1ull << (2 * i) : 0;
+	/* A register in use cannot be changed. */
+	bool ok = poke_debug(p, 7, control) && poke_debug(p, slot, addr);
+	return ok && poke_debug(p, 7, control | (addr ? 1ull << (2 * slot) : 0));
+}
+
+static bool take_word(const uint8_t *bytes, size_t len, uint64_t from, uint64_t addr, uint64_t *ret)
+{
+	if (addr < from || addr - from > len - sizeof(*ret))
+		return false;
+	memcpy(ret, bytes + (addr - from), sizeof(*ret));
+	return true;
+}
+
+bool one_word(const struct one_space *p, uint64_t addr, uint64_t *ret)
+{
+	return (p->near && (take_word(p->stack, ONE_STACK, p->regs.rsp, addr, ret) ||
+			    take_word(p->frame, ONE_FRAME, p->regs.rbp, addr, ret))) ||
+	       one_read(p, addr, ret, sizeof(*ret));
 }
 
 uint64_t one_reg(const struct user_regs_struct *r, unsigned int reg)

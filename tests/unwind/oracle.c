@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who called?  Steps a thread instruction by instruction, keeps a stack of its calls, and
- * asks the tables at each instruction of generated code for the return address and the caller's
- * rbp:
+ * Who called?  Steps a thread instruction by instruction through generated code, keeps a stack of
+ * its calls, and asks the tables at each instruction for the return address and the caller's rbp:
  *
  *	oracle [-v MISSES] [-m MINIMUM] PID INSTRUCTIONS
  *
- * until so many of them were in generated code and had a known caller.  Prints the shares that
- * were right, by the tables and by the two fallback rules; fails if the tables were right in less
- * than MINIMUM percent.
+ * until so many of them had a known caller.  What is called that was not generated runs as it is, up to
+ * where it returns to, or until it enters generated code by one of V8's ways in (JSEntry).  Prints the
+ * shares that were right, by the tables and by the two fallback rules; fails if the tables were right
+ * in less than MINIMUM percent.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "qxfer/jit/fallback.h"
 #include "qxfer/jit/jit.h"
-#include "tests/unwind/one_space.h"
+#include "tests/unwind/shadow.h"
 
-#define SHADOW_MAX 65536
-#define REFRESH	   20000 /* steps after which all is looked at again */
 #define STEPS_MAX  400000000L
-#define LOOK_BACK  64 /* calls that one return may leave at once */
+#define NATIVE_MAX 100000 /* places that code may stop at, when it runs as it is, and go on from */
+#define KNOWN	   65536u /* a power of two */
+#define SINCE	   200	  /* steps before code that was not there is looked for again */
+#define COPIES	   2u	  /* of the builtins */
 #define WAYS	   3
 
-struct call {
-	uint64_t ra, sp, rbp;
-};
+enum { JS_ENTRY, MICROTASKS_ENTRY, CONSTRUCT_ENTRY, ENTRIES };
+static const char *const entry_names[ENTRIES] = { "Builtins_JSEntry",
+						  "Builtins_JSRunMicrotasksEntry",
+						  "Builtins_JSConstructEntry" };
 
 struct miss {
 	uint64_t pc, got, want;
@@ -40,12 +40,23 @@ struct miss {
 	char name[80];
 };
 
+/* What was found out about one instruction. */
+struct known {
+	uint64_t pc; /* 0: nothing yet */
+	long look;   /* as of which look; what is compiled may have changed since */
+	uint8_t code[ONE_CODE];
+	bool found, named, looked;
+	struct jit_place place;
+	struct jit_rule rule[WAYS];
+};
+
 struct oracle {
 	struct one_space p;
 	struct jit *jit;
-	struct call call[SHADOW_MAX];
-	size_t depth;
-	long steps, since, asked, right[WAYS], unknown, resynced, looks;
+	struct shadow shadow;
+	uint64_t entry[COPIES][ENTRIES];
+	long steps, natives, since, asked, right[WAYS], unknown, looks;
+	struct known known[KNOWN];
 	struct miss *miss;
 	size_t nmisses;
 	double look_ms;
@@ -55,21 +66,20 @@ static const char *const way_names[WAYS] = { "tables", "single entry", "n + 1" }
 
 /* ---- one instruction ---- */
 
-static bool caller_by(const struct oracle *o, const struct user_regs_struct *r,
-		      const struct jit_rule *rule, uint64_t *ra, uint64_t *rbp)
+static bool caller_by(const struct oracle *o, const struct jit_rule *any, uint64_t *ra,
+		      uint64_t *rbp)
 {
-	uint64_t cfa = one_reg(r, rule->cfa_reg) + (uint64_t)(int64_t)rule->cfa_off;
-	*ra = 0;
+	const struct user_regs_struct *r = &o->p.regs;
+	const struct jit_rule rule = jit_rule_at_index(any, one_reg(r, any->index_reg));
+	uint64_t cfa = one_reg(r, rule.cfa_reg) + (uint64_t)(int64_t)rule.cfa_off;
+	uint64_t at = rule.ra_kind == JIT_RA_AT_CFA
+			      ? cfa - 8
+			      : one_reg(r, rule.ra_reg) + (uint64_t)(int64_t)rule.ra_disp;
+	*ra = one_reg(r, rule.ra_reg);
 	*rbp = r->rbp;
-	if (rule->ra_kind == JIT_RA_IN_REG)
-		*ra = one_reg(r, rule->ra_reg);
-	else if (!one_read(&o->p,
-			   rule->ra_kind == JIT_RA_AT_CFA
-				   ? cfa - 8
-				   : one_reg(r, rule->ra_reg) + (uint64_t)(int64_t)rule->ra_disp,
-			   ra, 8))
+	if (rule.ra_kind != JIT_RA_IN_REG && !one_word(&o->p, at, ra))
 		return false;
-	return !rule->at[0] || one_read(&o->p, cfa + (uint64_t)(int64_t)rule->at[0], rbp, 8);
+	return !rule.at[0] || one_word(&o->p, cfa + (uint64_t)(int64_t)rule.at[0], rbp);
 }
 
 /* The n + 1 rule: which of the places that build a frame is the last one before the pc. */
@@ -90,11 +100,11 @@ static struct jit_rule each_rule(const struct oracle *o, uint64_t pc, const stru
 	return rule;
 }
 
-static void note_miss(struct oracle *o, const struct user_regs_struct *r,
-		      const struct jit_place *place, uint64_t got, uint64_t want)
+static void note_miss(struct oracle *o, const struct known *k, uint64_t got, uint64_t want)
 {
+	const struct jit_place *place = &k->place;
 	size_t i = 0;
-	while (i < o->nmisses && o->miss[i].pc != r->rip)
+	while (i < o->nmisses && o->miss[i].pc != k->pc)
 		i++;
 	if (i == o->nmisses) {
 		struct miss *more = realloc(o->miss, (i + 1) * sizeof(*more));
@@ -102,12 +112,17 @@ static void note_miss(struct oracle *o, const struct user_regs_struct *r,
 			return;
 		o->miss = more;
 		o->nmisses++;
-		o->miss[i] = (struct miss){ r->rip, got, want, 0, place->rule, "" };
+		o->miss[i] = (struct miss){ k->pc, got, want, 0, place->rule, "" };
 		snprintf(o->miss[i].name, sizeof(o->miss[i].name), "%s+0x%llx",
 			 place->name ? place->name : jit_kind_name(place->kind),
-			 (unsigned long long)(r->rip - place->start));
+			 (unsigned long long)(k->pc - place->start));
 	}
 	o->miss[i].n++;
+}
+
+static bool is_generated(enum jit_kind kind)
+{
+	return kind != JIT_GAP;
 }
 
 static void look_again(struct oracle *o)
@@ -126,112 +141,167 @@ static void look_again(struct oracle *o)
 	o->since = 0;
 }
 
-static bool find_place(struct oracle *o, uint64_t pc, struct jit_place *place)
+static void find(struct oracle *o, struct known *k)
 {
-	bool found = jit_find(o->jit, &o->p.space, pc, place);
-	bool compiled = found && (place->kind == JIT_V8_CODE || place->kind == JIT_WASM ||
-				  place->kind == JIT_UNKNOWN);
-	if (!(compiled && !place->name && o->since > 200) && o->since < REFRESH)
-		return found;
-	look_again(o);
-	return jit_find(o->jit, &o->p.space, pc, place);
+	k->look = o->looks;
+	k->found = jit_find(o->jit, &o->p.space, k->pc, &k->place);
+	k->named = k->found && k->place.name;
+	k->rule[0] = k->place.rule;
 }
 
-static void ask(struct oracle *o, const struct user_regs_struct *r)
+static bool is_compiled(const struct known *k)
 {
-	struct jit_place place;
-	if (!o->depth || !find_place(o, r->rip, &place))
+	return k->found && (k->place.kind == JIT_V8_CODE || k->place.kind == JIT_WASM ||
+			    k->place.kind == JIT_UNKNOWN);
+}
+
+/* What is known of where the thread is; code that has changed is looked at again. */
+static const struct known *know(struct oracle *o)
+{
+	uint64_t pc = o->p.regs.rip;
+	struct known *k = &o->known[(pc ^ pc >> 16) & (KNOWN - 1)];
+	bool same = k->pc == pc && memcmp(k->code, o->p.code, ONE_CODE) == 0;
+	if (same && (k->look == o->looks || !is_compiled(k)))
+		return k;
+	bool changed = k->pc == pc && !same;
+	bool looked = same && k->looked;
+	*k = (struct known){ .pc = pc, .looked = looked };
+	memcpy(k->code, o->p.code, ONE_CODE);
+	find(o, k);
+	if (is_compiled(k) && (changed || (!k->named && !looked && o->since > SINCE))) {
+		look_again(o);
+		find(o, k);
+		k->looked = true;
+	}
+	k->rule[1] = jit_rule_frame(JIT_BY_DEFAULT);
+	k->rule[2] = k->found ? each_rule(o, pc, &k->place) : k->rule[1];
+	return k;
+}
+
+static void ask(struct oracle *o, const struct known *k)
+{
+	if (!o->shadow.depth)
 		return;
-	const struct call *c = &o->call[o->depth - 1];
-	const struct jit_rule rules[WAYS] = { place.rule, jit_rule_frame(JIT_BY_DEFAULT),
-					      each_rule(o, r->rip, &place) };
+	const struct call *c = &o->shadow.call[o->shadow.depth - 1];
 	o->asked++;
-	if (place.rule.source == JIT_BY_DEFAULT)
-		o->unknown++;
+	o->unknown += k->rule[0].source == JIT_BY_DEFAULT;
 	for (int i = 0; i < WAYS; i++) {
 		uint64_t ra, rbp;
-		bool known = caller_by(o, r, &rules[i], &ra, &rbp);
+		bool known = caller_by(o, &k->rule[i], &ra, &rbp);
 		bool right = known && ra == c->ra && rbp == c->rbp;
 		o->right[i] += right;
 		if (!i && !right)
-			note_miss(o, r, &place, ra == c->ra ? rbp : ra,
-				  ra == c->ra ? c->rbp : c->ra);
+			note_miss(o, k, ra == c->ra ? rbp : ra, ra == c->ra ? c->rbp : c->ra);
 	}
 }
 
-/* ---- the shadow ---- */
+/* ---- code that was not generated runs as it is ---- */
 
-enum flow { FLOW_NEITHER, FLOW_CALL, FLOW_RETURN };
-
-static enum flow flow_of(const uint8_t *b)
+static void find_entries(struct oracle *o)
 {
-	while (*b == 0xf2 || *b == 0xf3 || *b == 0x66 || *b == 0x2e || *b == 0x3e ||
-	       (*b & 0xf0) == 0x40)
-		b++;
-	if (*b == 0xe8 || (*b == 0xff && ((b[1] >> 3) & 7) == 2))
-		return FLOW_CALL;
-	return *b == 0xc3 || *b == 0xc2 ? FLOW_RETURN : FLOW_NEITHER;
+	const struct jit_region *r;
+	size_t n, copies = 0;
+	struct err *err = jit_survey(o->jit, &o->p.space, &r, &n);
+	for (size_t i = 0; i < n && !err && copies < COPIES; i++) {
+		const struct jit_table *t = r[i].table;
+		bool any = false;
+		for (size_t f = 0; r[i].kind == JIT_V8_BUILTINS && f < t->nfuncs; f++) {
+			for (size_t e = 0; e < ENTRIES; e++) {
+				if (strcmp(jit_table_name(t, &t->func[f]), entry_names[e]) != 0)
+					continue;
+				o->entry[copies][e] = r[i].base + t->func[f].start;
+				any = true;
+			}
+		}
+		copies += any;
+	}
+	err_drop(err);
+	/* Of which copy they are called is known when one was: there are not enough for all. */
+	(void)one_break(&o->p, 1, o->entry[0][JS_ENTRY]);
+	(void)one_break(&o->p, 2, o->entry[1][JS_ENTRY]);
+	(void)one_break(&o->p, 3, o->entry[0][MICROTASKS_ENTRY]);
 }
 
-static void pop_calls(struct oracle *o, uint64_t pc)
+/* Whether it stands at a way in; all of its copy's are watched from now on. */
+static bool is_entered(struct oracle *o)
 {
-	if (!o->depth)
-		return;
-	size_t at = o->depth;
-	while (at && o->call[at - 1].ra != pc && o->depth - at < LOOK_BACK)
+	for (size_t c = 0; c < COPIES; c++) {
+		for (size_t e = 0; e < ENTRIES; e++) {
+			if (!o->entry[c][e] || o->p.regs.rip != o->entry[c][e])
+				continue;
+			for (unsigned int i = 0; i < ENTRIES; i++)
+				(void)one_break(&o->p, i + 1, o->entry[c][i]);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The last call that was made from generated code: its number plus one; 0: there is none. */
+static size_t last_generated(struct oracle *o)
+{
+	struct jit_place place;
+	size_t at = o->shadow.depth;
+	while (at && !(jit_find(o->jit, &o->p.space, o->shadow.call[at - 1].ra, &place) &&
+		       is_generated(place.kind)))
 		at--;
-	bool found = at && o->call[at - 1].ra == pc;
-	if (!found || at != o->depth)
-		o->resynced++;
-	/* A return to nobody who called: a jump, or below where this began. */
-	o->depth = found ? at - 1 : 0;
+	return at;
 }
 
-static void follow(struct oracle *o, const struct user_regs_struct *was,
-		   const struct user_regs_struct *now)
+/* Up to generated code. */
+static bool run_native(struct oracle *o, int *signo)
 {
-	uint8_t code[18] = { 0 };
-	uint64_t ra;
-	if (!one_read(&o->p, was->rip, code, 15))
-		return;
-	enum flow flow = flow_of(code);
-	if (flow == FLOW_RETURN) {
-		pop_calls(o, now->rip);
-	} else if (flow == FLOW_CALL && now->rsp == was->rsp - 8 &&
-		   one_read(&o->p, now->rsp, &ra, 8) && ra > was->rip && ra - was->rip < 16) {
-		if (o->depth < SHADOW_MAX)
-			o->call[o->depth++] = (struct call){ ra, now->rsp, was->rbp };
-	}
-	/* An exception leaves frames without returning. */
-	while (o->depth && now->rsp > o->call[o->depth - 1].sp + 65536)
-		o->depth--;
-}
-
-static bool step(struct oracle *o, struct user_regs_struct *r, int *signo)
-{
-	int status;
-	if (ptrace(PTRACE_SINGLESTEP, o->p.pid, NULL, (void *)(uintptr_t)*signo) ||
-	    waitpid(o->p.pid, &status, __WALL) != o->p.pid || !WIFSTOPPED(status))
+	size_t at = last_generated(o);
+	const struct call *c = at ? &o->shadow.call[at - 1] : NULL;
+	o->natives++;
+	if (!one_break(&o->p, 0, c ? c->ra : 0))
 		return false;
-	*signo = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
+	for (int i = 0; i < NATIVE_MAX; i++) {
+		if (!one_resume(&o->p, PTRACE_CONT, signo))
+			return false;
+		if (*signo)
+			continue;
+		if (is_entered(o)) {
+			shadow_enter(&o->shadow, &o->p);
+			return true;
+		}
+		if (c && o->p.regs.rip == c->ra && o->p.regs.rsp == c->sp + 8) {
+			o->shadow.depth = at - 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool step(struct oracle *o, int *signo)
+{
+	const struct user_regs_struct was = o->p.regs;
+	uint8_t code[ONE_CODE];
+	memcpy(code, o->p.code, sizeof(code));
+	if (!one_resume(&o->p, PTRACE_SINGLESTEP, signo))
+		return false;
+	o->since++;
 	if (*signo)
-		o->depth = 0;
-	return one_regs(&o->p, r);
+		o->shadow.depth = 0;
+	else
+		shadow_follow(&o->shadow, &was, code, &o->p);
+	return true;
 }
 
 static void run(struct oracle *o, long wanted)
 {
-	struct user_regs_struct was, now;
 	int signo = 0;
-	bool alive = one_regs(&o->p, &now);
+	bool alive = one_stop(&o->p);
 	look_again(o);
+	find_entries(o);
 	while (alive && o->asked < wanted && o->steps++ < STEPS_MAX) {
-		ask(o, &now);
-		o->since++;
-		was = now;
-		alive = step(o, &now, &signo);
-		if (alive && !signo)
-			follow(o, &was, &now);
+		const struct known *k = know(o);
+		if (!k->found || !is_generated(k->place.kind)) {
+			alive = run_native(o, &signo);
+			continue;
+		}
+		ask(o, k);
+		alive = step(o, &signo);
 	}
 }
 
@@ -245,10 +315,11 @@ static int by_count(const void *a, const void *b)
 
 static void print(const struct oracle *o, long misses)
 {
-	printf("%ld instructions of generated code in %ld steps", o->asked, o->steps);
+	printf("%ld instructions of generated code in %ld steps, %ld times out of it", o->asked,
+	       o->steps, o->natives);
 	for (int i = 0; i < WAYS; i++)
 		printf("; %s %.3f%%", way_names[i], 100.0 * (double)o->right[i] / (double)o->asked);
-	printf("; by default %ld, resynced %ld, a look %.1f ms\n", o->unknown, o->resynced,
+	printf("; by default %ld, resynced %ld, a look %.1f ms\n", o->unknown, o->shadow.resynced,
 	       o->looks > 1 ? o->look_ms / (double)(o->looks - 1) : 0);
 	if (o->nmisses)
 		qsort(o->miss, o->nmisses, sizeof(*o->miss), by_count);

@@ -100,6 +100,9 @@ function async() {
 	for (let i = 0; i < 4; i++) round();
 }
 
+// At once, and without the machinery of console.log, which would be what is looked at then.
+function ready() { require('fs').writeSync(1, 'ready\n'); }
+
 const loops = { recursion, json, optimised, wasm, regexp };
 const name = process.argv[2];
 if (loops[name]) {
@@ -107,13 +110,13 @@ if (loops[name]) {
 	let n = 0;
 	const until = Date.now() + 1500;
 	while (Date.now() < until) n += once();
-	console.log('ready');
 	const turn = () => {
 		for (let i = 0; i < 50; i++) n += once();
 		setImmediate(turn);
 	};
-	turn();
+	setImmediate(turn);
+	ready();
 } else {
 	({ promise, async })[name]();
-	setTimeout(() => console.log('ready'), 1500);
+	setTimeout(ready, 1500);
 }

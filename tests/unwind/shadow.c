@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unwind/shadow.h"
+
+#define LOOK_BACK 64u	 /* calls that one return may leave at once */
+#define FAR	  65536u /* bytes of stack */
+
+enum flow { FLOW_NEITHER, FLOW_CALL, FLOW_RETURN, FLOW_LOADS_SP };
+
+/* Of bytes without end: a prefix more than fits is none. */
+static enum flow flow_of(const uint8_t *b)
+{
+	const uint8_t *start = b, *end = b + ONE_CODE - 2;
+	while (b < end && (*b == 0xf2 || *b == 0xf3 || *b == 0x66 || *b == 0x2e || *b == 0x3e ||
+			   (*b & 0xf0) == 0x40))
+		b++;
+	unsigned int reg = (b[1] >> 3) & 7u;
+	if (*b == 0xe8 || (*b == 0xff && reg == 2))
+		return FLOW_CALL;
+	if (*b == 0xc3 || *b == 0xc2)
+		return FLOW_RETURN;
+	/* mov MEMORY,%rsp */
+	bool wide = b > start && (b[-1] & 0xfc) == 0x48;
+	return wide && *b == 0x8b && reg == 4 && b[1] < 0xc0 ? FLOW_LOADS_SP : FLOW_NEITHER;
+}
+
+static void return_to(struct shadow *s, uint64_t pc)
+{
+	size_t at = s->depth;
+	if (!at)
+		return;
+	while (at && s->call[at - 1].ra != pc && s->depth - at < LOOK_BACK)
+		at--;
+	bool found = at && s->call[at - 1].ra == pc;
+	s->resynced += !found || at != s->depth;
+	/* A return to nobody who called: a jump, or below where this began. */
+	s->depth = found ? at - 1 : 0;
+}
+
+static void push(struct shadow *s, const struct call *c)
+{
+	if (s->depth < SHADOW_MAX)
+		s->call[s->depth++] = *c;
+}
+
+void shadow_follow(struct shadow *s, const struct user_regs_struct *was, const uint8_t *code,
+		   const struct one_space *now)
+{
+	const struct user_regs_struct *r = &now->regs;
+	enum flow flow = flow_of(code);
+	uint64_t ra;
+
+	if (flow == FLOW_RETURN)
+		return_to(s, r->rip);
+	else if (flow == FLOW_CALL && r->rsp == was->rsp - 8 && one_word(now, r->rsp, &ra) &&
+		 ra > was->rip && ra - was->rip < 16)
+		push(s, &(struct call){ ra, r->rsp, was->rbp });
+	/* An exception leaves for where the stack was when its handler was entered. */
+	while (flow == FLOW_LOADS_SP && s->depth && s->call[s->depth - 1].sp < r->rsp)
+		s->depth--;
+	/* In another way than that; tail calls move return addresses up a little. */
+	while (s->depth && s->call[s->depth - 1].sp + FAR < r->rsp)
+		s->depth--;
+}
+
+void shadow_enter(struct shadow *s, const struct one_space *now)
+{
+	uint64_t ra;
+	if (one_word(now, now->regs.rsp, &ra))
+		push(s, &(struct call){ ra, now->regs.rsp, now->regs.rbp });
+}
