@@ -8,6 +8,7 @@
 #define ZERO_RUN  8u /* so many zero bytes are no code */
 #define NO_NODE	  0u
 #define ALIGNMENT 16u
+#define POPS_MAX  16u
 
 /* An instruction that was met. */
 struct node {
@@ -134,7 +135,7 @@ static bool is_same(const struct flow_state *a, const struct flow_state *b)
 	return a->cfa == b->cfa && a->sp_known == b->sp_known && a->sp == b->sp &&
 	       a->base == b->base && a->ra_kind == b->ra_kind && a->ra_reg == b->ra_reg &&
 	       a->copy_at == b->copy_at && a->indexed == b->indexed &&
-	       memcmp(a->at, b->at, sizeof(a->at)) == 0;
+	       a->saved_disp == b->saved_disp && memcmp(a->at, b->at, sizeof(a->at)) == 0;
 }
 
 /* The call before @to does not return: what comes after it belongs to something else. */
@@ -251,6 +252,33 @@ static bool leaves_others_frame(const struct flow_state *s, const struct insn *i
 	return leaves && s->cfa == FLOW_SP && !s->guess && !s->at[0] && !(s->modified & 1);
 }
 
+/*
+ * A frame of unknown depth was left (the one that DeoptimizationEntry_Eager builds for others to
+ * return to): where nothing but pops comes before the ret, they say how far up the return address is.
+ */
+static void settle_by_return(struct flow *f, const struct node *node, struct flow_state *s)
+{
+	struct insn in;
+	int32_t sp = 8;
+	uint32_t at = node->at + node->in.len;
+	for (unsigned int i = 0; i < POPS_MAX && at < f->code->len; i++, at += in.len) {
+		insn_decode(f->decoder, f->code->bytes + at, f->code->len - at, &in);
+		if (in.op == INSN_END) {
+			s->sp = sp;
+			return;
+		}
+		if (in.op == INSN_POP)
+			sp += 8;
+		else if (in.op != INSN_MOV || in.dst != JIT_NO_REG)
+			return;
+	}
+}
+
+static bool leaves_unknown_depth(const struct flow_state *s, const struct insn *in)
+{
+	return in->op == INSN_POP && in->dst == JIT_RBP && s->cfa == FLOW_FP && !s->sp_known;
+}
+
 static void visit(struct flow *f, uint32_t number)
 {
 	struct node *node = &f->node[number];
@@ -264,7 +292,10 @@ static void visit(struct flow *f, uint32_t number)
 	}
 	if (in.op == INSN_BAD || in.op == INSN_END || (in.op == INSN_CALL && node->no_return))
 		return;
+	bool settle = leaves_unknown_depth(&s, &in);
 	flow_effect(&s, &in, f->code->baseline);
+	if (settle)
+		settle_by_return(f, node, &s);
 	if ((in.op == INSN_JUMP || in.op == INSN_BRANCH) && in.has_target)
 		go_to(f, &f->node[number], in.target, &s);
 	if (in.op != INSN_JUMP)

@@ -25,6 +25,7 @@ enum flow_cfa {
 	FLOW_FP,    /* rbp + base */
 	FLOW_ALIAS, /* cfa_reg + base, where that has kept an earlier rsp */
 	FLOW_INDEX, /* that while index_reg is 0, and rsp + 8 from then on */
+	FLOW_SAVED, /* the word at rsp + saved_disp, + base */
 	FLOW_LOST,
 };
 
@@ -36,6 +37,7 @@ struct flow_state {
 	uint8_t cfa_reg; /* FLOW_ALIAS, FLOW_INDEX */
 	bool indexed;	 /* FLOW_SP: it was FLOW_ALIAS until a word was copied, at index_reg */
 	uint8_t index_reg;
+	int32_t saved_disp;
 	bool sp_known;	  /* CFA = rsp + sp, whatever else it is */
 	bool alias_known; /* CFA = alias_reg + alias_off */
 	uint8_t alias_reg;

@@ -5,9 +5,7 @@
  */
 #include <string.h>
 
-#include "qxfer/jit/flow.h"
-
-#define WORD 8
+#include "qxfer/jit/flow_priv.h"
 
 struct flow_state flow_entry_state(void)
 {
@@ -28,182 +26,23 @@ struct jit_rule flow_rule(const struct flow_state *s)
 
 	if (s->cfa == FLOW_LOST)
 		return jit_rule_frame(JIT_BY_GUESS);
-	r.cfa_reg = s->cfa == FLOW_SP ? JIT_RSP : s->cfa == FLOW_FP ? JIT_RBP : s->cfa_reg;
+	r.cfa_reg = s->cfa == FLOW_FP				   ? JIT_RBP
+		    : s->cfa == FLOW_ALIAS || s->cfa == FLOW_INDEX ? s->cfa_reg
+								   : JIT_RSP;
 	r.cfa_off = s->cfa == FLOW_SP ? s->sp : s->base;
-	r.by_index = s->cfa == FLOW_INDEX;
-	r.index_reg = s->cfa == FLOW_INDEX ? s->index_reg : 0;
+	if (s->cfa == FLOW_INDEX) {
+		r.cfa_kind = JIT_CFA_BY_INDEX;
+		r.index_reg = s->index_reg;
+	} else if (s->cfa == FLOW_SAVED) {
+		r.cfa_kind = JIT_CFA_SAVED;
+		r.cfa_disp = s->saved_disp;
+	}
 	if (s->ra_kind != JIT_RA_AT_CFA)
 		r.ra_reg = s->ra_reg;
 	if (s->ra_kind == JIT_RA_IN_MEM)
 		r.ra_disp = s->ra_disp;
 	memcpy(r.at, s->at, sizeof(r.at));
 	return r;
-}
-
-/* ---- parts ---- */
-
-/* The return address is at the top of the stack again, whatever lay above it. */
-static void anchor(struct flow_state *s)
-{
-	s->cfa = FLOW_SP;
-	s->sp_known = true;
-	s->sp = WORD;
-	s->ra_kind = JIT_RA_AT_CFA;
-	s->copied = false;
-	s->copy_at = 0;
-	s->indexed = false;
-}
-
-/* Where the stack moves all words were copied, and the index is not 0 any more. */
-static void end_copying(struct flow_state *s)
-{
-	if (s->cfa == FLOW_INDEX)
-		anchor(s);
-	s->indexed = false;
-}
-
-static bool holds_ra(const struct flow_state *s, unsigned int reg)
-{
-	return s->ra_kind == JIT_RA_IN_REG && s->ra_reg == reg;
-}
-
-static bool ra_is_moved(const struct flow_state *s)
-{
-	return s->cfa == FLOW_SP && s->ra_kind != JIT_RA_AT_CFA;
-}
-
-/* @reg has another value now. */
-static void clobber(struct flow_state *s, unsigned int reg)
-{
-	unsigned int saved = jit_saved_index(reg);
-
-	if (s->alias_known && s->alias_reg == reg)
-		s->alias_known = false;
-	if (s->copied && s->copy_reg == reg)
-		s->copied = false;
-	if (holds_ra(s, reg) || (s->cfa == FLOW_ALIAS && s->cfa_reg == reg))
-		anchor(s);
-	if (s->cfa_reg == reg || (s->cfa == FLOW_INDEX && s->index_reg == reg))
-		end_copying(s);
-	if (saved < JIT_SAVED)
-		s->modified |= (uint8_t)(1u << saved);
-}
-
-/* rbp points to something else: the frame is to be found by rsp, if at all. */
-static void lose_frame_pointer(struct flow_state *s)
-{
-	s->modified |= 1;
-	if (s->cfa != FLOW_FP)
-		return;
-	s->cfa = s->sp_known ? FLOW_SP : FLOW_LOST;
-}
-
-/*
- * rsp is moved by an amount that is not known.  Where a copy of it was made before
- * (mov %rsp,%r10; sub %rcx,%rsp: the builtins that make room for arguments), the frame is found
- * by that copy; else what called must have been left at the top.
- */
-static void move_stack(struct flow_state *s)
-{
-	if (s->cfa == FLOW_FP) {
-		s->sp_known = false;
-		return;
-	}
-	if (s->cfa != FLOW_SP)
-		return;
-	if (ra_is_moved(s)) {
-		s->sp = 0;
-		return;
-	}
-	if (!s->alias_known) {
-		anchor(s);
-		return;
-	}
-	s->cfa = FLOW_ALIAS;
-	s->cfa_reg = s->alias_reg;
-	s->base = s->alias_off;
-	s->sp_known = false;
-}
-
-/* The return address lies @n bytes nearer to the top. */
-static void shift_ra(struct flow_state *s, int32_t n)
-{
-	if (s->ra_kind == JIT_RA_IN_MEM && s->ra_reg == JIT_RSP)
-		s->ra_disp = (int32_t)((uint32_t)s->ra_disp - (uint32_t)n);
-}
-
-/* By so many bytes upwards. */
-static void add_to_stack(struct flow_state *s, int32_t n)
-{
-	shift_ra(s, n);
-	if (s->sp_known)
-		s->sp = (int32_t)((uint32_t)s->sp - (uint32_t)n);
-	if (ra_is_moved(s)) {
-		if (s->sp < 0)
-			s->sp = 0; /* the caller's part of the stack */
-		return;
-	}
-	/*
-	 * The frame is complete with its first big subtraction; what is pushed later
-	 * are arguments of calls.
-	 */
-	if (s->cfa == FLOW_FP && n < 0 && !s->fixed && s->sp_known)
-		s->fixed = s->sp;
-	/* Past the return address: it was copied to where rsp points now. */
-	if (s->cfa == FLOW_SP && s->sp_known && s->sp < WORD)
-		anchor(s);
-}
-
-/* pop %rbp, leave: the caller's frame pointer is back, and rsp is below the return address. */
-static void drop_frame(struct flow_state *s)
-{
-	s->cfa = FLOW_SP;
-	s->sp_known = true;
-	s->sp = s->base - WORD;
-	memset(s->at, 0, sizeof(s->at));
-}
-
-/* ---- the return address moves within the stack ---- */
-
-/*
- * A tail call with more or fewer arguments than the frame was called with: the return address is
- * copied (mov 0xa0(%rsp),%r10; mov %r10,0x78(%rsp), or push (%rsp)), and then the place where it
- * was is written to.  From there on the copy is what counts.
- */
-static bool is_slot(const struct flow_state *s, const struct insn *in, int32_t *depth)
-{
-	if (s->cfa != FLOW_SP || !s->sp_known || ra_is_moved(s) || in->base != JIT_RSP ||
-	    !in->plain)
-		return false;
-	*depth = (int32_t)((uint32_t)s->sp - (uint32_t)in->disp);
-	return true;
-}
-
-static void load_slot(struct flow_state *s, const struct insn *in)
-{
-	int32_t depth;
-	if (!is_slot(s, in, &depth) || depth != WORD)
-		return;
-	s->copied = true;
-	s->copy_reg = in->dst;
-}
-
-static void store_slot(struct flow_state *s, const struct insn *in)
-{
-	int32_t depth;
-	if (!is_slot(s, in, &depth))
-		return;
-	if (depth == WORD && s->copy_at) {
-		int32_t by = s->copy_at - WORD;
-		s->sp -= by;
-		for (unsigned int i = 0; i < JIT_SAVED; i++)
-			s->at[i] += s->at[i] ? by : 0;
-		s->copy_at = 0;
-	} else if (s->copied && in->src == s->copy_reg && depth != WORD) {
-		s->copy_at = depth;
-	} else if (depth == s->copy_at) {
-		s->copy_at = 0;
-	}
 }
 
 /* ---- push and pop ---- */
@@ -224,7 +63,7 @@ static void push_saved(struct flow_state *s, unsigned int reg)
 static void push_ra(struct flow_state *s)
 {
 	if (s->cfa != FLOW_FP) {
-		anchor(s);
+		state_anchor(s);
 		return;
 	}
 	s->ra_kind = JIT_RA_IN_MEM;
@@ -237,20 +76,20 @@ static void push_ra(struct flow_state *s)
 static void effect_push(struct flow_state *s, const struct insn *in)
 {
 	/* pop %r10; ..; push %r10: the return address is on the stack again. */
-	if (holds_ra(s, in->src)) {
+	if (state_holds_ra(s, in->src)) {
 		push_ra(s);
 		return;
 	}
 	if (s->ra_kind == JIT_RA_IN_MEM && in->from_memory && in->base == s->ra_reg &&
 	    in->disp == s->ra_disp) {
-		anchor(s);
+		state_anchor(s);
 		return;
 	}
-	shift_ra(s, -WORD);
+	state_shift(s, -WORD);
 	if (!s->sp_known)
 		return;
 	int32_t depth;
-	bool copy = in->from_memory && is_slot(s, in, &depth) && depth == WORD;
+	bool copy = in->from_memory && state_is_slot(s, in, &depth) && depth == WORD;
 	s->sp += WORD;
 	if (copy)
 		s->copy_at = s->sp;
@@ -266,7 +105,7 @@ static bool pop_ra(struct flow_state *s, const struct insn *in)
 	if (s->cfa != FLOW_SP || s->ra_kind != JIT_RA_AT_CFA || !s->sp_known || s->sp != WORD)
 		return false;
 	if (in->dst != JIT_NO_REG) {
-		clobber(s, in->dst);
+		state_clobber(s, in->dst);
 		s->ra_kind = JIT_RA_IN_REG;
 		s->ra_reg = in->dst;
 	} else if (in->to_memory && in->plain && in->base != JIT_NO_REG) {
@@ -283,7 +122,7 @@ static bool pop_ra(struct flow_state *s, const struct insn *in)
 static void pop_frame_pointer(struct flow_state *s)
 {
 	if (s->cfa == FLOW_FP) {
-		drop_frame(s);
+		state_drop_frame(s);
 		return;
 	}
 	if (s->sp_known && s->at[0] && -s->at[0] == s->sp) {
@@ -294,6 +133,14 @@ static void pop_frame_pointer(struct flow_state *s)
 	}
 	if (s->sp_known)
 		s->sp -= WORD;
+}
+
+/* What was pushed, and is popped to elsewhere, without having been changed meanwhile. */
+static void forget_popped(struct flow_state *s)
+{
+	for (unsigned int i = 0; i < JIT_SAVED && s->cfa == FLOW_SP && s->sp_known; i++)
+		if (s->at[i] && -s->at[i] > s->sp && !(s->modified & 1u << i))
+			s->at[i] = 0;
 }
 
 static void effect_pop(struct flow_state *s, const struct insn *in)
@@ -312,15 +159,16 @@ static void effect_pop(struct flow_state *s, const struct insn *in)
 	}
 	if (pop_ra(s, in))
 		return;
-	shift_ra(s, WORD);
+	state_shift(s, WORD);
 	bool restored = i < JIT_SAVED && s->sp_known && s->at[i] && s->at[i] == -s->sp;
 	if (s->sp_known)
 		s->sp -= WORD;
-	if (ra_is_moved(s) && s->sp < 0)
+	if (state_ra_is_moved(s) && s->sp < 0)
 		s->sp = 0; /* the caller's part of the stack */
+	forget_popped(s);
 	if (in->dst == JIT_NO_REG)
 		return;
-	clobber(s, in->dst);
+	state_clobber(s, in->dst);
 	if (restored) {
 		s->at[i] = 0;
 		s->modified &= (uint8_t) ~(1u << i);
@@ -343,7 +191,7 @@ static bool mov_drops_frame(struct flow_state *s, const struct insn *in)
 		s->cfa = FLOW_LOST;
 		return true;
 	}
-	drop_frame(s);
+	state_drop_frame(s);
 	s->sp = depth;
 	return true;
 }
@@ -362,7 +210,7 @@ static void mov_to_sp(struct flow_state *s, const struct insn *in)
 		s->cfa = FLOW_LOST;
 		s->sp_known = false;
 	} else if (s->cfa == FLOW_SP && s->ra_kind == JIT_RA_AT_CFA) {
-		anchor(s);
+		state_anchor(s);
 	} else if (s->cfa == FLOW_SP) {
 		s->sp = 0;
 	} else {
@@ -372,8 +220,8 @@ static void mov_to_sp(struct flow_state *s, const struct insn *in)
 
 static void mov_from_sp(struct flow_state *s, unsigned int dst)
 {
-	clobber(s, dst);
-	if (s->sp_known && s->cfa == FLOW_SP && !ra_is_moved(s)) {
+	state_clobber(s, dst);
+	if (s->sp_known && s->cfa == FLOW_SP && !state_ra_is_moved(s)) {
 		s->alias_known = true;
 		s->alias_reg = (uint8_t)dst;
 		s->alias_off = s->sp;
@@ -387,7 +235,7 @@ static void set_frame(struct flow_state *s, int32_t disp)
 		s->base = s->sp - disp;
 		s->fixed = 0;
 	} else {
-		lose_frame_pointer(s);
+		state_lose_frame_pointer(s);
 	}
 }
 
@@ -400,14 +248,14 @@ static bool moves_return_address(const struct flow_state *s, const struct insn *
 	if (in->base != JIT_RSP)
 		return false;
 	if (in->plain)
-		return !in->disp && holds_ra(s, in->src);
+		return !in->disp && state_holds_ra(s, in->src);
 	return s->cfa == FLOW_ALIAS || s->cfa == FLOW_INDEX;
 }
 
 static void move_return_address(struct flow_state *s, const struct insn *in)
 {
 	bool indexed = s->cfa != FLOW_SP && !in->plain && in->index != JIT_NO_REG;
-	anchor(s);
+	state_anchor(s);
 	s->indexed = indexed;
 	s->index_reg = indexed ? in->index : 0;
 }
@@ -416,23 +264,31 @@ static void effect_mov(struct flow_state *s, const struct insn *in)
 {
 	if (mov_drops_frame(s, in))
 		return;
+	if (state_saves_stack(s, in)) {
+		state_save_stack(s, in);
+		return;
+	}
+	if (state_restores_stack(s, in)) {
+		state_restore_stack(s);
+		return;
+	}
 	if (in->dst == JIT_RSP) {
 		mov_to_sp(s, in);
 	} else if (in->dst == JIT_RBP) {
 		if (in->src == JIT_RSP)
 			set_frame(s, 0);
 		else
-			lose_frame_pointer(s);
+			state_lose_frame_pointer(s);
 	} else if (in->src == JIT_RSP && in->dst != JIT_NO_REG) {
 		mov_from_sp(s, in->dst);
 	} else if (in->dst != JIT_NO_REG) {
-		clobber(s, in->dst);
+		state_clobber(s, in->dst);
 		if (in->from_memory)
-			load_slot(s, in);
+			state_load_slot(s, in);
 	} else if (in->to_memory && moves_return_address(s, in)) {
 		move_return_address(s, in);
 	} else if (in->to_memory) {
-		store_slot(s, in);
+		state_store_slot(s, in);
 	}
 }
 
@@ -444,30 +300,30 @@ static void effect_lea(struct flow_state *s, const struct insn *in)
 		if (in->base == JIT_RSP && in->plain)
 			set_frame(s, in->disp);
 		else
-			lose_frame_pointer(s);
+			state_lose_frame_pointer(s);
 	} else if (in->dst != JIT_RSP) {
 		if (in->dst != JIT_NO_REG)
-			clobber(s, in->dst);
+			state_clobber(s, in->dst);
 	} else if (in->base == JIT_RSP && in->plain) {
-		add_to_stack(s, in->disp);
+		state_add_to_stack(s, in->disp);
 	} else if (in->base == JIT_RBP && in->plain && s->cfa == FLOW_FP) {
 		s->sp_known = true;
 		s->sp = s->base - in->disp;
 	} else {
-		move_stack(s);
+		state_move_stack(s);
 	}
 }
 
 static void effect_change(struct flow_state *s, const struct insn *in)
 {
 	if (in->dst == JIT_RSP && in->op == INSN_ADD)
-		add_to_stack(s, in->imm);
+		state_add_to_stack(s, in->imm);
 	else if (in->dst == JIT_RSP)
-		move_stack(s);
+		state_move_stack(s);
 	else if (in->dst == JIT_RBP)
-		lose_frame_pointer(s);
+		state_lose_frame_pointer(s);
 	else
-		clobber(s, in->dst);
+		state_clobber(s, in->dst);
 }
 
 static void effect_other(struct flow_state *s, const struct insn *in)
@@ -476,18 +332,18 @@ static void effect_other(struct flow_state *s, const struct insn *in)
 		if (!(in->writes & 1u << reg))
 			continue;
 		if (reg == JIT_RSP)
-			move_stack(s);
+			state_move_stack(s);
 		else if (reg == JIT_RBP)
-			lose_frame_pointer(s);
+			state_lose_frame_pointer(s);
 		else
-			clobber(s, reg);
+			state_clobber(s, reg);
 	}
 }
 
 void flow_effect(struct flow_state *s, const struct insn *in, bool baseline)
 {
 	if (in->op == INSN_PUSH || in->op == INSN_POP || in->dst == JIT_RSP)
-		end_copying(s);
+		state_end_copying(s);
 	switch (in->op) {
 	case INSN_PUSH:
 		effect_push(s, in);
@@ -507,11 +363,11 @@ void flow_effect(struct flow_state *s, const struct insn *in, bool baseline)
 		break;
 	case INSN_LEAVE:
 		if (s->cfa == FLOW_FP)
-			drop_frame(s);
+			state_drop_frame(s);
 		break;
 	case INSN_CALL:
 		s->alias_known = false;
-		if (baseline && s->cfa == FLOW_SP && !ra_is_moved(s) && s->sp == WORD)
+		if (baseline && s->cfa == FLOW_SP && !state_ra_is_moved(s) && s->sp == WORD)
 			*s = (struct flow_state){ .seen = s->seen,
 						  .guess = s->guess,
 						  .cfa = FLOW_FP,

@@ -19,6 +19,9 @@ enum {
 	CFA_OFFSET_SF = 0x11,
 	CFA_DEF_SF = 0x12,
 	OP_BREG0 = 0x70,
+	OP_DEREF = 0x06,
+	OP_CONST4S = 0x0d,
+	OP_PLUS = 0x22,
 	OP_BRA = 0x28,
 	OP_SKIP = 0x2f,
 	DATA_ALIGN = -8,
@@ -104,6 +107,12 @@ static void put_breg(struct buf *out, unsigned int reg, int32_t offset)
 	buf_put(out, expr.data, expr.len);
 }
 
+static void put_block(struct buf *out, const struct buf *expr)
+{
+	put_uleb(out, expr->len);
+	buf_put(out, expr->data, expr->len);
+}
+
 /* "index ? rsp + 8 : register + offset". */
 static void put_by_index(struct buf *out, const struct jit_rule *r)
 {
@@ -119,8 +128,20 @@ static void put_by_index(struct buf *out, const struct jit_rule *r)
 	put_u16(&expr, 2);
 	put_u8(&expr, OP_BREG0 + JIT_RSP);
 	put_sleb(&expr, 8);
-	put_uleb(out, expr.len);
-	buf_put(out, expr.data, expr.len);
+	put_block(out, &expr);
+}
+
+/* "*(register + displacement) + offset". */
+static void put_by_memory(struct buf *out, const struct jit_rule *r)
+{
+	_cleanup_buf_ struct buf expr = { 0 };
+	put_u8(&expr, OP_BREG0 + r->cfa_reg);
+	put_sleb(&expr, r->cfa_disp);
+	put_u8(&expr, OP_DEREF);
+	put_u8(&expr, OP_CONST4S);
+	put_u32(&expr, (uint32_t)r->cfa_off);
+	put_u8(&expr, OP_PLUS);
+	put_block(out, &expr);
 }
 
 /*
@@ -129,9 +150,9 @@ static void put_by_index(struct buf *out, const struct jit_rule *r)
  */
 static void put_cfa(struct fde *f, const struct jit_rule *r)
 {
-	if (r->by_index) {
+	if (r->cfa_kind != JIT_CFA_REG) {
 		put_u8(f->out, CFA_DEF_EXPR);
-		put_by_index(f->out, r);
+		(r->cfa_kind == JIT_CFA_BY_INDEX ? put_by_index : put_by_memory)(f->out, r);
 	} else if (f->last && r->cfa_off >= 0) {
 		put_u8(f->out, CFA_DEF);
 		put_uleb(f->out, r->cfa_reg);
@@ -173,7 +194,8 @@ static void put_rule(struct fde *f, const struct jit_rule *r)
 {
 	const struct jit_rule *was = f->last;
 	if (!was || was->cfa_reg != r->cfa_reg || was->cfa_off != r->cfa_off ||
-	    was->by_index != r->by_index || was->index_reg != r->index_reg)
+	    was->cfa_kind != r->cfa_kind || was->index_reg != r->index_reg ||
+	    was->cfa_disp != r->cfa_disp)
 		put_cfa(f, r);
 	if (was ? was->ra_kind != r->ra_kind || was->ra_reg != r->ra_reg ||
 			    was->ra_disp != r->ra_disp

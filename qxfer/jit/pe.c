@@ -95,14 +95,16 @@ static void put_saved(struct codes *c, const struct jit_rule *r, int32_t base)
 
 bool pe_put_info(struct buf *out, const struct jit_rule *rule)
 {
-	const struct jit_rule at = jit_rule_at_index(rule, 1),
-			      *r = &at; /* all but the first time */
+	const struct jit_rule entry = jit_rule_entry(JIT_BY_FLOW);
+	/* All but the first time. */
+	const struct jit_rule *r = rule->cfa_kind == JIT_CFA_BY_INDEX ? &entry : rule;
 	struct codes c = { .n = 0 };
 	bool by_sp = r->cfa_reg == JIT_RSP;
 	unsigned int below = by_sp ? 0 : frame_offset(r);
 	int32_t base = r->cfa_off + (int32_t)below * 16;
 
-	if (r->ra_kind != JIT_RA_AT_CFA || below > 15 || r->cfa_reg >= JIT_REGS)
+	if (r->cfa_kind != JIT_CFA_REG || r->ra_kind != JIT_RA_AT_CFA || below > 15 ||
+	    r->cfa_reg >= JIT_REGS)
 		return false;
 	if (!by_sp)
 		put_op(&c, UWOP_SET_FPREG, 0);

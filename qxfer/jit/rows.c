@@ -26,15 +26,20 @@ struct jit_rule jit_rule_frame(enum jit_source source)
 	};
 }
 
-struct jit_rule jit_rule_at_index(const struct jit_rule *r, uint64_t index)
+bool jit_rule_cfa(const struct jit_rule *r, const uint64_t reg[JIT_REGS], jit_reader read,
+		  void *ctx, uint64_t *cfa)
 {
-	struct jit_rule at = *r;
-	at.by_index = at.index_reg = 0;
-	if (r->by_index && index) {
-		at.cfa_reg = JIT_RSP;
-		at.cfa_off = 8;
+	uint64_t base = reg[r->cfa_reg];
+
+	if (r->cfa_kind == JIT_CFA_BY_INDEX && reg[r->index_reg]) {
+		*cfa = reg[JIT_RSP] + 8;
+		return true;
 	}
-	return at;
+	if (r->cfa_kind == JIT_CFA_SAVED &&
+	    !read(ctx, base + (uint64_t)(int64_t)r->cfa_disp, &base))
+		return false;
+	*cfa = base + (uint64_t)(int64_t)r->cfa_off;
+	return true;
 }
 
 void jit_table_deinit(struct jit_table *t)

@@ -44,6 +44,12 @@ extern const uint8_t jit_saved[JIT_SAVED]; /* rbp first */
 /* The place of @reg, or JIT_SAVED. */
 unsigned int jit_saved_index(unsigned int reg);
 
+enum jit_cfa {
+	JIT_CFA_REG,	  /* cfa_reg + cfa_off */
+	JIT_CFA_BY_INDEX, /* that while index_reg is 0, and rsp + 8 else */
+	JIT_CFA_SAVED,	  /* the word in memory at cfa_reg + cfa_disp, + cfa_off */
+};
+
 enum jit_ra {
 	JIT_RA_AT_CFA, /* in memory at CFA - 8, as a call leaves it */
 	JIT_RA_IN_REG, /* in ra_reg */
@@ -61,11 +67,11 @@ struct jit_rule {
 	uint8_t cfa_reg;
 	uint8_t ra_kind; /* enum jit_ra */
 	uint8_t ra_reg;
-	uint8_t source; /* enum jit_source */
-	/* Where set, it holds while that register is 0 only; then the CFA is rsp + 8. */
-	uint8_t by_index;
+	uint8_t source;	  /* enum jit_source */
+	uint8_t cfa_kind; /* enum jit_cfa */
 	uint8_t index_reg;
 	uint16_t zero; /* no padding: rules are compared byte by byte */
+	int32_t cfa_disp;
 	int32_t cfa_off;
 	int32_t ra_disp;
 	int32_t at[JIT_SAVED]; /* saved in memory at CFA + at[i]; 0: as the callee left it */
@@ -118,8 +124,11 @@ const struct jit_func *jit_table_func(const struct jit_table *t, uint32_t offset
 /* "" for none. */
 const char *jit_table_name(const struct jit_table *t, const struct jit_func *f);
 
-/* As it holds where index_reg has the value @index. */
-struct jit_rule jit_rule_at_index(const struct jit_rule *r, uint64_t index);
+typedef bool (*jit_reader)(void *ctx, uint64_t addr, uint64_t *word);
+
+/* The CFA where the registers are @reg; false: the word that it is made from cannot be read. */
+bool jit_rule_cfa(const struct jit_rule *r, const uint64_t reg[JIT_REGS], jit_reader read,
+		  void *ctx, uint64_t *cfa);
 
 /* What holds at a function's entry; in a frame that rbp points to. */
 struct jit_rule jit_rule_entry(enum jit_source source);

@@ -77,7 +77,7 @@ static bool rules_are_sound(const struct jit_table *t)
 {
 	for (size_t i = 0; i < t->nrules; i++)
 		if (t->rule[i].cfa_reg >= JIT_REGS || t->rule[i].ra_kind > JIT_RA_IN_MEM ||
-		    t->rule[i].ra_reg >= JIT_REGS || t->rule[i].by_index > 1 ||
+		    t->rule[i].ra_reg >= JIT_REGS || t->rule[i].cfa_kind > JIT_CFA_SAVED ||
 		    t->rule[i].index_reg >= JIT_REGS)
 			return false;
 	for (size_t i = 0; i < t->nrows; i++)

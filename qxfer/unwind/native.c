@@ -185,12 +185,17 @@ static struct cfi_rule ra_rule(const struct jit_rule *r)
 				  .offset = r->ra_disp };
 }
 
-static struct cfi_row jit_row(uint64_t pc, const struct jit_place *place,
-			      const struct space_regs *regs)
+static bool read_word(void *ctx, uint64_t addr, uint64_t *word)
 {
-	const struct jit_rule rule =
-		jit_rule_at_index(&place->rule, regs->value[place->rule.index_reg]);
-	const struct jit_rule *r = &rule;
+	struct err *err = mem_ptr(ctx, addr, word);
+	err_drop(err);
+	return !err;
+}
+
+static struct cfi_row jit_row(uint64_t pc, const struct jit_place *place,
+			      const struct space_regs *regs, struct mem *m)
+{
+	const struct jit_rule *r = &place->rule;
 	struct cfi_row row = {
 		.pc = pc,
 		.start = place->start,
@@ -198,6 +203,9 @@ static struct cfi_row jit_row(uint64_t pc, const struct jit_place *place,
 		.ra = SPACE_REG_PC,
 		.cfa = { .kind = CFI_COPY, .reg = r->cfa_reg, .offset = r->cfa_off },
 	};
+	uint64_t cfa;
+	if (r->cfa_kind != JIT_CFA_REG && jit_rule_cfa(r, regs->value, read_word, m, &cfa))
+		row.cfa.offset = (int64_t)(cfa - regs->value[r->cfa_reg]);
 	row.reg[SPACE_REG_PC] = ra_rule(r);
 	for (unsigned int i = 0; i < JIT_SAVED; i++)
 		if (r->at[i])
@@ -218,7 +226,7 @@ static struct err *unwind_by_jit(struct walk *w, struct native_frame *f, bool *d
 		f->offset = f->pc - place.start;
 	}
 	/* It may be other code by the next stop: not remembered. */
-	const struct cfi_row row = jit_row(place_of(f), &place, &w->regs);
+	const struct cfi_row row = jit_row(place_of(f), &place, &w->regs, w->s->mem);
 	return unwind_by_row(w, f, &row);
 }
 

@@ -112,18 +112,19 @@ Test(jit_flow, words_are_copied_to_the_room_that_was_made_by_an_index_from_0_on)
 	run(code, sizeof(code), false, &t);
 	for (size_t i = 0; i < sizeof(by_index) / sizeof(by_index[0]); i++) {
 		const struct jit_rule *r = jit_table_find(&t, by_index[i]);
-		cr_assert(r->by_index && r->index_reg == JIT_R12, "at %u", by_index[i]);
-		const struct jit_rule first = jit_rule_at_index(r, 0);
-		const struct jit_rule later = jit_rule_at_index(r, 3);
-		cr_assert_eq(first.cfa_reg, JIT_R8);
-		cr_assert_eq(first.cfa_off, 8);
-		cr_assert_eq(later.cfa_reg, JIT_RSP);
-		cr_assert_eq(later.cfa_off, 8);
+		uint64_t reg[JIT_REGS] = { [JIT_RSP] = 0x100, [JIT_R8] = 0x200 }, cfa;
+		cr_assert(r->cfa_kind == JIT_CFA_BY_INDEX && r->index_reg == JIT_R12, "at %u",
+			  by_index[i]);
+		cr_assert(jit_rule_cfa(r, reg, NULL, NULL, &cfa));
+		cr_assert_eq(cfa, 0x208);
+		reg[JIT_R12] = 3;
+		cr_assert(jit_rule_cfa(r, reg, NULL, NULL, &cfa));
+		cr_assert_eq(cfa, 0x108);
 	}
 	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++) {
 		const struct jit_rule *r = jit_table_find(&t, copied[i]);
-		cr_assert(!r->by_index && r->cfa_reg == JIT_RSP && r->cfa_off == 8, "at %u",
-			  copied[i]);
+		cr_assert(r->cfa_kind == JIT_CFA_REG && r->cfa_reg == JIT_RSP && r->cfa_off == 8,
+			  "at %u", copied[i]);
 	}
 	jit_table_deinit(&t);
 }
@@ -205,6 +206,51 @@ Test(jit_flow, a_jump_table_has_no_frame_and_zeros_end_it)
 					   { 5, JIT_RSP, 8, 0, 0, 0 },
 					   { 20, JIT_RSP, 8, 0, 0, 0 } };
 	CHECK(code, e);
+}
+
+Test(jit_flow, a_stack_that_is_aligned_for_a_call_of_c_is_found_by_the_word_that_was_kept)
+{
+	/*
+	 * push %rbp; mov %rsp,%r10; sub $8,%rsp; and $-16,%rsp; mov %r10,(%rsp); call *%rax;
+	 * mov (%rsp),%rsp; nop; pop 8(%rbx); ret
+	 */
+	static const uint8_t code[] = { 0x55, 0x49, 0x89, 0xe2, 0x48, 0x83, 0xec, 0x08, 0x48,
+					0x83, 0xe4, 0xf0, 0x4c, 0x89, 0x14, 0x24, 0xff, 0xd0,
+					0x48, 0x8b, 0x24, 0x24, 0x90, 0x8f, 0x43, 0x08, 0xc3 };
+	static const struct expect e[] = { { 12, JIT_R10, 16, 0, 0, -16 },
+					   { 22, JIT_RSP, 16, 0, 0, -16 },
+					   { 26, JIT_RSP, 8, 0, 0, 0 } };
+	struct jit_table t = { 0 };
+	const char *why;
+	CHECK(code, e);
+	if (!insn_available(&why))
+		return;
+	run(code, sizeof(code), false, &t);
+	for (uint32_t at = 16; at <= 18; at += 2) {
+		const struct jit_rule *r = jit_table_find(&t, at);
+		cr_assert(r->cfa_kind == JIT_CFA_SAVED && r->cfa_reg == JIT_RSP, "at %u", at);
+		cr_assert_eq(r->cfa_disp, 0);
+		cr_assert_eq(r->cfa_off, 16);
+	}
+	jit_table_deinit(&t);
+}
+
+Test(jit_flow, what_drops_its_return_address_is_in_the_frame_that_it_was_called_from)
+{
+	/* push %rax; add $8,%rsp; add $8,%rsp; pop (%rdx); push %rcx; pop %rbp; pop %rcx; ret */
+	static const uint8_t code[] = { 0x50, 0x48, 0x83, 0xc4, 0x08, 0x48, 0x83, 0xc4,
+					0x08, 0x8f, 0x02, 0x51, 0x5d, 0x59, 0xc3 };
+	static const struct expect e[] = { { 5, JIT_RSP, 8, 0, 0, 0 },
+					   { 9, JIT_RBP, 16, 0, 0, -16 },
+					   { 12, JIT_RBP, 16, 0, 0, -16 },
+					   { 13, JIT_RSP, 16, 0, 0, 0 },
+					   { 14, JIT_RSP, 8, 0, 0, 0 } };
+	CHECK(code, e);
+	/* mov (%rsp),%r10; mov %r10,8(%rsp); add $8,%rsp; nop: it was kept. */
+	static const uint8_t kept[] = { 0x4c, 0x8b, 0x14, 0x24, 0x4c, 0x89, 0x54, 0x24,
+					0x08, 0x48, 0x83, 0xc4, 0x08, 0x90, 0xc3 };
+	static const struct expect by_copy[] = { { 13, JIT_RSP, 8, 0, 0, 0 } };
+	CHECK(kept, by_copy);
 }
 
 Test(jit_flow, a_jump_within_a_whole_function_is_no_jump_table)

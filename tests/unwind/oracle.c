@@ -66,20 +66,26 @@ static const char *const way_names[WAYS] = { "tables", "single entry", "n + 1" }
 
 /* ---- one instruction ---- */
 
-static bool caller_by(const struct oracle *o, const struct jit_rule *any, uint64_t *ra,
-		      uint64_t *rbp)
+static bool read_word(void *ctx, uint64_t addr, uint64_t *word)
 {
-	const struct user_regs_struct *r = &o->p.regs;
-	const struct jit_rule rule = jit_rule_at_index(any, one_reg(r, any->index_reg));
-	uint64_t cfa = one_reg(r, rule.cfa_reg) + (uint64_t)(int64_t)rule.cfa_off;
-	uint64_t at = rule.ra_kind == JIT_RA_AT_CFA
-			      ? cfa - 8
-			      : one_reg(r, rule.ra_reg) + (uint64_t)(int64_t)rule.ra_disp;
-	*ra = one_reg(r, rule.ra_reg);
-	*rbp = r->rbp;
-	if (rule.ra_kind != JIT_RA_IN_REG && !one_word(&o->p, at, ra))
+	return one_word(ctx, addr, word);
+}
+
+static bool caller_by(struct oracle *o, const struct jit_rule *rule, uint64_t *ra, uint64_t *rbp)
+{
+	uint64_t reg[JIT_REGS], cfa;
+	for (unsigned int i = 0; i < JIT_REGS; i++)
+		reg[i] = one_reg(&o->p.regs, i);
+	if (!jit_rule_cfa(rule, reg, read_word, &o->p, &cfa))
 		return false;
-	return !rule.at[0] || one_word(&o->p, cfa + (uint64_t)(int64_t)rule.at[0], rbp);
+	uint64_t at = rule->ra_kind == JIT_RA_AT_CFA
+			      ? cfa - 8
+			      : reg[rule->ra_reg] + (uint64_t)(int64_t)rule->ra_disp;
+	*ra = reg[rule->ra_reg];
+	*rbp = reg[JIT_RBP];
+	if (rule->ra_kind != JIT_RA_IN_REG && !one_word(&o->p, at, ra))
+		return false;
+	return !rule->at[0] || one_word(&o->p, cfa + (uint64_t)(int64_t)rule->at[0], rbp);
 }
 
 /* The n + 1 rule: which of the places that build a frame is the last one before the pc. */

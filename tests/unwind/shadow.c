@@ -4,12 +4,12 @@
 #define LOOK_BACK 64u	 /* calls that one return may leave at once */
 #define FAR	  65536u /* bytes of stack */
 
-enum flow { FLOW_NEITHER, FLOW_CALL, FLOW_RETURN, FLOW_LOADS_SP };
+enum flow { FLOW_NEITHER, FLOW_CALL, FLOW_RETURN, FLOW_THROW, FLOW_DROP };
 
 /* Of bytes without end: a prefix more than fits is none. */
 static enum flow flow_of(const uint8_t *b)
 {
-	const uint8_t *start = b, *end = b + ONE_CODE - 2;
+	const uint8_t *start = b, *end = b + ONE_CODE - 3;
 	while (b < end && (*b == 0xf2 || *b == 0xf3 || *b == 0x66 || *b == 0x2e || *b == 0x3e ||
 			   (*b & 0xf0) == 0x40))
 		b++;
@@ -18,9 +18,12 @@ static enum flow flow_of(const uint8_t *b)
 		return FLOW_CALL;
 	if (*b == 0xc3 || *b == 0xc2)
 		return FLOW_RETURN;
-	/* mov MEMORY,%rsp */
-	bool wide = b > start && (b[-1] & 0xfc) == 0x48;
-	return wide && *b == 0x8b && reg == 4 && b[1] < 0xc0 ? FLOW_LOADS_SP : FLOW_NEITHER;
+	/* mov OFFSET(%r13),%rsp, which leaves for the handler of an exception */
+	if (b > start && b[-1] == 0x49 && *b == 0x8b && reg == 4 && (b[1] & 7) == 5)
+		return FLOW_THROW;
+	/* add $8,%rsp */
+	bool drops = b > start && b[-1] == 0x48 && *b == 0x83 && b[1] == 0xc4 && b[2] == 8;
+	return drops ? FLOW_DROP : FLOW_NEITHER;
 }
 
 static void return_to(struct shadow *s, uint64_t pc)
@@ -54,8 +57,12 @@ void shadow_follow(struct shadow *s, const struct user_regs_struct *was, const u
 	else if (flow == FLOW_CALL && r->rsp == was->rsp - 8 && one_word(now, r->rsp, &ra) &&
 		 ra > was->rip && ra - was->rip < 16)
 		push(s, &(struct call){ ra, r->rsp, was->rbp });
+	/* Deoptimisation drops its own return address: it is where its caller was then. */
+	if (flow == FLOW_DROP && s->depth && s->call[s->depth - 1].sp == was->rsp &&
+	    one_word(now, r->rsp, &ra) && ra != s->call[s->depth - 1].ra)
+		s->depth--;
 	/* An exception leaves for where the stack was when its handler was entered. */
-	while (flow == FLOW_LOADS_SP && s->depth && s->call[s->depth - 1].sp < r->rsp)
+	while (flow == FLOW_THROW && s->depth && s->call[s->depth - 1].sp < r->rsp)
 		s->depth--;
 	/* In another way than that; tail calls move return addresses up a little. */
 	while (s->depth && s->call[s->depth - 1].sp + FAR < r->rsp)
