@@ -114,6 +114,8 @@ static struct err *resume_process(struct session *s, const struct resume_action 
 	t->pass_signals = s->pass_signals;
 	t->keep_signals = s->program_signals_set ? s->program_signals : NULL;
 	t->tells_forks = session_tells_forks(s);
+	if (s->interrupted)
+		err_drop(t->run->interrupt(t)); /* it is ending, and that will be reported */
 	struct err *err = t->run->resume(t, actions, n);
 	if (err || s->nonstop.on)
 		return err;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What happens to the processes of a session, and how its client is told. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -77,6 +78,7 @@ static void take_stop(struct session *s, const struct stop_event *ev)
 		    (int)ev->kind, ev->signo);
 	s->stop = *ev;
 	s->running = false;
+	s->interrupted = s->interrupted && session_meets_step(s, ev);
 	view_moved(s);
 	if (ev->kind == STOP_EXEC) /* its breakpoints are gone with the old program */
 		session_drop_conditions(s);

@@ -79,6 +79,25 @@ Test(session, an_interrupt_is_heard_while_the_inferior_runs, .init = setup, .fin
 	cr_assert_arr_eq(payload.data, "T02", 3);
 }
 
+Test(session, an_interrupt_behind_the_end_of_a_step_stops_it_when_it_goes_on, .init = setup,
+     .fini = teardown)
+{
+	size_t at = 0;
+
+	rig.fake.hold = true;
+	rig.s.stop = (struct stop_event){ .tid = 6699, .kind = STOP_SIGNAL, .signo = SIGTRAP };
+	feed("\x03$vCont;c#a8");
+	cr_assert(rig.fake.interrupted);
+	rig.fake.hold = false;
+	session_target_event(&rig.s);
+	cr_assert(wire_next(&rig.s.tx, &at, &payload));
+	cr_assert_arr_eq(payload.data, "T02", 3);
+	/* Once: it has been answered. */
+	rig.fake.hold = true;
+	feed("$vCont;c#a8");
+	cr_assert_not(rig.fake.interrupted);
+}
+
 Test(session, a_nack_is_answered_with_the_last_reply_again, .init = setup, .fini = teardown)
 {
 	feed("$qC#b4");
