@@ -15,6 +15,7 @@
 DOCUMENT(build_auxv);		/* auxv.c */
 DOCUMENT(build_exec_file);	/* execfile.c */
 DOCUMENT(build_features);	/* features.c */
+DOCUMENT(build_js_frames);	/* js.c */
 DOCUMENT(build_libraries);	/* libraries.c */
 DOCUMENT(build_osdata);		/* osdata.c */
 DOCUMENT(build_siginfo);	/* siginfo.c */

@@ -6,87 +6,13 @@
 #include "qxfer/python/locals.h"
 #include "qxfer/python_exc.h"
 #include "qxfer/python_native.h"
+#include "qxfer/request.h"
 #include "qxfer/tree.h"
-#include "rsp/threadid.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Bytes after which a thread's frames are cut; only garbage makes a document that long. */
 #define DOCUMENT_MAX (256u << 20)
-
-/* ---- the annex ---- */
-
-struct request {
-	pid_t tid; /* 0: all */
-	bool json, locals, native;
-};
-
-static struct err *want_native(struct request *r)
-{
-	r->native = true;
-	return NULL;
-}
-
-static struct err *want_locals(struct request *r)
-{
-	r->locals = true;
-	return NULL;
-}
-
-static struct err *want_json(struct request *r)
-{
-	r->json = true;
-	return NULL;
-}
-
-static struct err *want_xml(struct request *r)
-{
-	r->json = false;
-	return NULL;
-}
-
-static struct err *parse_option(const char *text, size_t len, struct request *r)
-{
-	static const struct {
-		const char *name;
-		struct err *(*set)(struct request *r);
-	} options[] = {
-		{ "locals", want_locals },
-		{ "native", want_native },
-		{ "format=json", want_json },
-		{ "format=xml", want_xml },
-	};
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		if (strlen(options[i].name) == len && memcmp(options[i].name, text, len) == 0)
-			return options[i].set(r);
-	return err_new(ERR_PROTO, "python-frames: unknown option %.*s", len < 40 ? (int)len : 40,
-		       text);
-}
-
-static struct err *parse_thread(const char *text, size_t len, struct request *r)
-{
-	struct rsp_cursor c = { .p = text, .end = text + len };
-	struct rsp_thread_id id;
-	if (!len)
-		return NULL;
-	if (!rsp_thread_id_parse(&c, &id) || c.p != c.end)
-		return err_new(ERR_PROTO, "python-frames: malformed thread id %.*s",
-			       len < 40 ? (int)len : 40, text);
-	r->tid = id.tid == RSP_ALL ? RSP_ANY : id.tid;
-	return NULL;
-}
-
-static struct err *parse_annex(const char *annex, struct request *r)
-{
-	size_t len = strcspn(annex, ";");
-	struct err *err = parse_thread(annex, len, r);
-	for (annex += len; !err && *annex == ';'; annex += len) {
-		annex++;
-		len = strcspn(annex, ";");
-		err = parse_option(annex, len, r);
-	}
-	return err;
-}
 
 /* ---- python-frames ---- */
 
@@ -302,8 +228,9 @@ static struct err *walk(struct python *py, const struct space *s, const struct r
 			const struct py_snapshot **ret)
 {
 	const struct py_walk how = { .tid = r->tid };
-	struct err *err = pynative_walk(py, s, &how, r->native, ret);
-	if (!err && r->tid && !(*ret)->nthreads && !(r->native && pynative_has_thread(s, r->tid)))
+	bool native = r->options & REQUEST_NATIVE;
+	struct err *err = pynative_walk(py, s, &how, native, ret);
+	if (!err && r->tid && !(*ret)->nthreads && !(native && pynative_has_thread(s, r->tid)))
 		err = err_new(ERR_NOT_FOUND, "thread %d runs no Python", (int)r->tid);
 	return err;
 }
@@ -315,7 +242,8 @@ struct err *python_frames_document(struct python *py, const struct space *s, con
 	const struct py_snapshot *snap;
 	struct tree t;
 
-	struct err *err = parse_annex(annex, &r);
+	struct err *err =
+		request_parse("python-frames", REQUEST_LOCALS | REQUEST_NATIVE, annex, &r);
 	if (!err)
 		err = walk(py, s, &r, &snap);
 	if (err)
@@ -323,7 +251,7 @@ struct err *python_frames_document(struct python *py, const struct space *s, con
 	struct py_values values = { 0 };
 	struct pynative native = { .python = py, .space = s, .tid = r.tid };
 	bool exceptions = has_exceptions(snap);
-	bool locals = r.locals && snap->nthreads;
+	bool locals = r.options & REQUEST_LOCALS && snap->nthreads;
 	if (locals || exceptions)
 		err = python_values(py, s, NULL, &values);
 	if (err && !locals) {
@@ -336,7 +264,8 @@ struct err *python_frames_document(struct python *py, const struct space *s, con
 					     .snap = snap,
 					     .locals = locals ? &values : NULL,
 					     .exceptions = exceptions ? &values : NULL,
-					     .native = r.native ? &native : NULL };
+					     .native =
+						     r.options & REQUEST_NATIVE ? &native : NULL };
 		tree_begin(&t, out, r.json, "python-frames SYSTEM \"python-frames.dtd\"");
 		put_document(&t, &shown);
 		tree_end(&t);

@@ -56,7 +56,7 @@ const char *pynative_safe(struct pynative *n, const char *name)
 	return n->text.failed ? "" : (const char *)n->text.data;
 }
 
-static void put_frame(struct tree *t, struct pynative *n, const struct native_frame *f)
+void pynative_put_fields(struct tree *t, struct pynative *n, const struct native_frame *f)
 {
 	tree_address(t, "pc", f->pc);
 	if (f->cfa)
@@ -86,7 +86,7 @@ void pynative_put(struct tree *t, struct pynative *n, const struct py_mixed_item
 	if (cut)
 		tree_text(t, "reason", n->mixed.native.cut);
 	else
-		put_frame(t, n, &n->mixed.native.frames[item->index]);
+		pynative_put_fields(t, n, &n->mixed.native.frames[item->index]);
 	if (item->loop >= 0)
 		tree_int(t, "runs", item->loop);
 	tree_close(t);

@@ -33,6 +33,9 @@ struct err *pynative_end(struct pynative *n, struct err *err) MUST_CHECK;
 /* Makes n->mixed that of @tid; false: it has none, being no live thread. */
 bool pynative_read(struct pynative *n, pid_t tid);
 
+/* Fields of an element for a native frame; of @n the text alone is used. */
+void pynative_put_fields(struct tree *t, struct pynative *n, const struct native_frame *f);
+
 /* The element native or cut.  @at: its place in the stack, -1: not known. */
 void pynative_put(struct tree *t, struct pynative *n, const struct py_mixed_item *item, int64_t at);
 

@@ -237,6 +237,9 @@ static const struct monitor *command_at(size_t i)
 	if (i < monitor_nunwind)
 		return &monitor_unwind[i];
 	i -= monitor_nunwind;
+	if (i < monitor_njs)
+		return &monitor_js[i];
+	i -= monitor_njs;
 	return i < monitor_nact ? &monitor_act[i] : NULL;
 }
 

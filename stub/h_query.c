@@ -30,6 +30,7 @@ static struct qxfer_ctx qxfer_ctx(struct session *s)
 		.jit = s->jit,
 		.target = s->target,
 		.python = s->python,
+		.v8 = s->v8,
 		.tid = view_real_thread(s, s->g_tid),
 		.multiprocess = s->peer.multiprocess,
 		.read_only = s->options->read_only,

@@ -18,6 +18,7 @@ struct inferior {
 	/* What the session has of the one selected. */
 	struct qxfer qxfer;
 	struct python *python;
+	struct v8 *v8;
 	struct jit *jit;
 	struct codelib *codelib;
 	struct pybreak *pybreak;
@@ -45,6 +46,7 @@ static void save(struct session *s)
 				.target = s->target,
 				.qxfer = s->qxfer,
 				.python = s->python,
+				.v8 = s->v8,
 				.jit = s->jit,
 				.codelib = s->codelib,
 				.pybreak = s->pybreak,
@@ -62,6 +64,7 @@ static void load(struct session *s, struct inferior *i)
 	s->target = i->target;
 	s->qxfer = i->qxfer;
 	s->python = i->python;
+	s->v8 = i->v8;
 	s->jit = i->jit;
 	s->codelib = i->codelib;
 	s->pybreak = i->pybreak;

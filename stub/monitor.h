@@ -32,6 +32,8 @@ extern const struct monitor monitor_breaks[];
 extern const size_t monitor_nbreaks;
 extern const struct monitor monitor_unwind[];
 extern const size_t monitor_nunwind;
+extern const struct monitor monitor_js[];
+extern const size_t monitor_njs;
 extern const struct monitor monitor_act[];
 extern const size_t monitor_nact;
 /* Whether the shown thread is where a client may call functions of Python; nothing without Python. */

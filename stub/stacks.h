@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `archerfish stacks': every Python stack of a target, with no client.
+ * `archerfish stacks': every stack of Python, or of JavaScript, of a target, with no client.
  */
 #ifndef STUB_STACKS_H
 #define STUB_STACKS_H
@@ -24,6 +24,7 @@ struct stacks_options {
 /* What was found before the process was stopped. */
 struct stacks_found {
 	struct python *python;
+	struct v8 *v8;
 	struct jit *jit;
 	struct buf auxv; /* of the program that it was running then */
 };

@@ -70,7 +70,7 @@ static size_t find_v8_code(struct build *b, const struct area_run *run)
 {
 	const uint8_t *bytes = b->a->now.data + run->at;
 	size_t found = 0;
-	uint32_t at = V8_CODE_ALIGN;
+	uint32_t at = V8_CODE_HEADER;
 
 	while (at < run->len) {
 		const uint8_t *code = bytes + at;

@@ -58,7 +58,8 @@ static size_t count_entries(const uint8_t *data, size_t size, size_t header, siz
 
 static struct err *take_entries(const uint8_t *data, size_t size, struct v8_blob *b)
 {
-	static const uint8_t headers[] = { 16, 24, 32, 40 }, strides[] = { 8, 12, 16, 20, 24, 32 };
+	static const uint8_t headers[] = { 16, 24, 32, 40 },
+			     strides[] = { 8, 12, 16, 20, 24, 28, 32 };
 	size_t header = 0, stride = 0;
 
 	b->n = 0;
@@ -179,11 +180,15 @@ static struct err *search_map(const struct search *w, const struct map *m, uint6
 
 /* ---- names ---- */
 
-#define NAMED		 "RecordWriteSaveFP" /* the third builtin, and what the first is called */
-#define NAMED_AT	 2u
 #define FIRST		 "DeoptimizationEntry_Eager"
 #define BUILTIN_NAME_MAX 160u
 #define NAMES_MAX	 (1u << 20)
+
+/* A name that no other text in V8 is, and the number of that builtin. */
+struct landmark {
+	const char *name;
+	size_t number;
+};
 
 static bool is_part(const struct search *w, const struct map *m, unsigned int prot)
 {
@@ -247,14 +252,14 @@ static void take_names(const struct search *w, uint64_t table, size_t stride)
 	}
 }
 
-/* Whether @at is the pointer to the third name in a table whose entries are so far apart. */
-static bool try_table(const struct search *w, uint64_t at)
+/* Whether @at is the pointer to that name in a table whose entries are so far apart. */
+static bool try_table(const struct search *w, const struct landmark *mark, uint64_t at)
 {
 	char name[BUILTIN_NAME_MAX];
 	uint64_t addr;
 
 	for (size_t stride = 8; stride <= 40; stride += 8) {
-		uint64_t first = at - NAMED_AT * stride;
+		uint64_t first = at - mark->number * stride;
 		if (mem_read_some(w->s->mem, first, &addr, 8) == 8 && name_at(w, addr, name) &&
 		    strcmp(name, FIRST) == 0) {
 			take_names(w, first, stride);
@@ -264,31 +269,52 @@ static bool try_table(const struct search *w, uint64_t at)
 	return false;
 }
 
-static uint64_t find_name(const struct search *w)
+static uint64_t find_name(const struct search *w, const char *name)
 {
-	static const char text[] = "\0" NAMED;
+	char text[BUILTIN_NAME_MAX] = "";
+	size_t len = strlen(name) + 2; /* with the NUL before it */
 	uint64_t at = 0;
+
+	memcpy(text + 1, name, len - 1);
 	for (size_t i = 0; i < w->s->maps->n && !at; i++)
 		if (is_part(w, &w->s->maps->map[i], MAP_R))
-			at = find_bytes(w, &w->s->maps->map[i], text, sizeof(text), 0);
+			at = find_bytes(w, &w->s->maps->map[i], text, len, 0);
 	return at ? at + 1 : 0;
+}
+
+/*
+ * After relocation .data.rel.ro is read-only, and not executable; but a program that is not relocated
+ * may have all that is constant in one mapping with its code.
+ */
+static bool find_names_in(const struct search *w, const struct landmark *mark, uint64_t text,
+			  unsigned int executable)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < w->s->maps->n && !found; i++) {
+		const struct map *m = &w->s->maps->map[i];
+		if (!is_part(w, m, MAP_R) || (m->prot & MAP_X) != executable)
+			continue;
+		uint64_t at = find_bytes(w, m, &text, sizeof(text), 0);
+		while (at && !found) {
+			found = try_table(w, mark, at);
+			at = found ? 0 : find_bytes(w, m, &text, sizeof(text), at + 8);
+		}
+	}
+	return found;
 }
 
 static void find_names(const struct search *w)
 {
-	uint64_t text = find_name(w);
-	bool found = !text;
-
-	for (size_t i = 0; i < w->s->maps->n && !found; i++) {
-		const struct map *m = &w->s->maps->map[i];
-		/* After relocation .data.rel.ro is read-only, but never executable. */
-		if (!is_part(w, m, MAP_R) || m->prot & MAP_X)
-			continue;
-		uint64_t at = find_bytes(w, m, &text, sizeof(text), 0);
-		while (at && !found) {
-			found = try_table(w, at);
-			at = found ? 0 : find_bytes(w, m, &text, sizeof(text), at + 8);
-		}
+	static const struct landmark marks[] = {
+		{ "RecordWriteSaveFP", 2 },		     /* V8 11 and later */
+		{ "RecordWriteEmitRememberedSetSaveFP", 3 }, /* V8 10 */
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
+		uint64_t text = find_name(w, marks[i].name);
+		if (text && (find_names_in(w, &marks[i], text, 0) ||
+			     find_names_in(w, &marks[i], text, MAP_X)))
+			return;
 	}
 }
 
@@ -331,6 +357,35 @@ static uint32_t code_length(const uint8_t *object, uint64_t addr, uint64_t room)
 	return 0;
 }
 
+/*
+ * V8 10: the code is a part of its object, which begins with a reference to its map, and that with one
+ * to the map of maps, which is its own.
+ */
+#define INLINE_HEADER 128u
+#define INLINE_SIZE   40u
+#define MAP_TYPE      12u
+#define INLINE_TYPE   240u /* CODE_TYPE of V8 10.2 */
+
+static uint32_t inline_code_at(const struct space *s, const uint8_t *code, uint64_t addr,
+			       uint64_t len, uint64_t *object)
+{
+	uint64_t map = u64_at(code - INLINE_HEADER), self;
+	uint8_t fields[MAP_TYPE + 2];
+	uint32_t size = u32_at(code - INLINE_HEADER + INLINE_SIZE);
+
+	if ((map & 3) != TAG || map < LOW_ADDRESS || map >= HIGH_ADDRESS || size < 4 ||
+	    size > V8_CODE_MAX || size > len ||
+	    mem_read_some(s->mem, map - TAG, fields, sizeof(fields)) != sizeof(fields) ||
+	    (fields[MAP_TYPE] | fields[MAP_TYPE + 1] << 8) != INLINE_TYPE)
+		return 0;
+	uint64_t meta = u64_at(fields);
+	if ((meta & 3) != TAG ||
+	    mem_read_some(s->mem, meta - TAG, &self, sizeof(self)) != sizeof(self) || self != meta)
+		return 0;
+	*object = addr - INLINE_HEADER + TAG;
+	return size;
+}
+
 uint32_t v8_code_at(const struct space *s, const uint8_t *code, uint64_t addr, uint64_t len,
 		    uint64_t *object)
 {
@@ -349,5 +404,5 @@ uint32_t v8_code_at(const struct space *s, const uint8_t *code, uint64_t addr, u
 			return n;
 		}
 	}
-	return 0;
+	return inline_code_at(s, code, addr, len, object);
 }

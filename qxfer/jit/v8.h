@@ -7,7 +7,7 @@
  * compiled at run time are objects in anonymous memory: the word before the code leads to a heap object
  * that points back to the code, and says how long it is.
  *
- * V8 11 to 13 (Node 20 to 24), 64-bit, without pointer compression.  Nothing is taken
+ * V8 10 to 13 (Node 18 to 24), 64-bit, without pointer compression.  Nothing is taken
  * from a table of versions: what does not check out is not used.
  */
 #ifndef QXFER_JIT_V8_H
@@ -47,6 +47,6 @@ struct err *v8_blob_find(const struct space *s, uint64_t lo, uint64_t hi, const 
 uint32_t v8_code_at(const struct space *s, const uint8_t *code, uint64_t addr, uint64_t len,
 		    uint64_t *object);
 #define V8_CODE_ALIGN  32u
-#define V8_CODE_HEADER 32u /* bytes before the code that v8_code_at() reads */
+#define V8_CODE_HEADER 128u /* bytes before the code that v8_code_at() reads */
 
 #endif

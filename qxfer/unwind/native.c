@@ -104,6 +104,7 @@ static struct err *append(struct walk *w, struct native_frame **ret)
 		.sp = w->regs.value[SPACE_REG_SP] - (nt->n == 1 ? RED_ZONE : 0),
 		.regs = w->regs,
 		.exact = w->exact,
+		.made = -1,
 	};
 	return NULL;
 }
@@ -221,6 +222,7 @@ static struct err *unwind_by_jit(struct walk *w, struct native_frame *f, bool *d
 	*done = w->nt->jit && jit_find(w->nt->jit, w->s, place_of(f), &place);
 	if (!*done)
 		return NULL;
+	f->made = place.kind;
 	if (place.name) {
 		f->symbol = place.name;
 		f->offset = f->pc - place.start;
