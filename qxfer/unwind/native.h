@@ -36,7 +36,7 @@ struct native_frame {
 	struct space_regs regs; /* as they are in this frame, as far as known */
 	bool exact;	    /* pc is where it was interrupted, not where a call will return to */
 	bool signal;	    /* the kernel's way back from a signal handler */
-	int made; /* an enum jit_kind: unwound by the code itself; -1: by a table */
+	int made;	    /* an enum jit_kind: unwound by the code itself; -1: by a table */
 	const char *module; /* path of the file, NULL: the code is not of a file */
 	uint64_t module_offset; /* pc as an address in that file */
 	const char *symbol;	/* the function's name, or NULL; lent until the next stop */
