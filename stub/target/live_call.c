@@ -39,7 +39,7 @@ struct lwp *live_choose_caller(struct live *l)
 	return NULL;
 }
 
-static struct err *find_syscall_insn(struct live *l, uint64_t *ret)
+struct err *live_syscall_insn(struct live *l, uint64_t *ret)
 {
 	static uint8_t const none[1];
 	const struct arch *a = l->target.arch;
@@ -174,7 +174,7 @@ static struct err *live_syscall(struct target *t, const struct space_syscall *ca
 	struct lwp *p = live_choose_caller(l);
 	if (!p)
 		return err_new(ERR_STATE, "no thread is where it can make a system call");
-	struct err *err = find_syscall_insn(l, &insn);
+	struct err *err = live_syscall_insn(l, &insn);
 	if (!err)
 		err = live_check_seccomp(p->tid, call, insn + l->target.arch->syscall_len);
 	if (!err)

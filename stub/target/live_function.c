@@ -3,9 +3,10 @@
  * A function of the process that a stopped thread calls because we want it to, and a system
  * call that is made to end.
  *
- * The thread goes through the function step by step, on its own stack beyond what the ABI
- * lets it use below its stack pointer, and returns to address 0, where it is caught before
- * anything happens: nobody is sent a signal, no code is written, no mask is changed.
+ * The thread runs the function on its own stack, beyond what the ABI lets it use below its
+ * stack pointer, under PTRACE_SYSEMU: it stops at each system call, which is not made.  The
+ * function returns to a syscall instruction, the vDSO's, and so is caught there too, in three
+ * stops altogether: nobody is sent a signal, no code is written.
  */
 #include <elf.h>
 #include <errno.h>
@@ -16,11 +17,13 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "stub/target/live_priv.h"
 
-#define BELOW_STACK 512u    /* the red zone is 128 bytes */
-#define STEPS_MAX   400000u /* a symbol may have to be looked up first */
+#define BELOW_STACK 512u /* the red zone is 128 bytes */
+#define STOPS_MAX   64u	 /* on the way: signals, what it writes */
+#define LIMIT_MS    5000 /* it waits for nothing */
 #define DIRECTION   0x400u
 #define TRAP_FLAG   0x100u
 
@@ -28,6 +31,10 @@
 #define ERESTARTSYS	      512
 #define ERESTARTNOHAND	      514
 #define ERESTART_RESTARTBLOCK 516
+
+struct call {
+	uint64_t addr, arg;
+};
 
 /* What of a thread has to be put back. */
 struct saved {
@@ -73,80 +80,143 @@ static struct err *restore(struct live *l, struct lwp *p, struct saved *s)
 	return NULL;
 }
 
-/* The next instruction is a system call: write(2) is answered, others are not for here. */
-static struct err *pretend(struct live *l, struct lwp *p, struct user_regs_struct *r, bool *done)
-{
-	const struct arch *a = l->target.arch;
-	uint8_t bytes[8];
+enum caught { CAUGHT_AT_CALL, CAUGHT_OTHERWISE };
 
-	*done = a->syscall_len <= sizeof(bytes) &&
-		live_read_code(l, r->rip, bytes, a->syscall_len) == a->syscall_len &&
-		memcmp(bytes, a->syscall_insn, a->syscall_len) == 0;
-	if (!*done)
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Until it stops; true: it did so by itself. */
+static bool wait_stop(const struct lwp *p, int *status)
+{
+	const struct timespec nap = { 0, 10000 };
+	int64_t until = now_ms() + LIMIT_MS;
+	bool asked = false;
+	pid_t got;
+
+	while ((got = waitpid(p->tid, status, __WALL | WNOHANG)) == 0 ||
+	       (got < 0 && errno == EINTR)) {
+		if (!asked && now_ms() > until)
+			asked = ptrace(PTRACE_INTERRUPT, p->tid, NULL, NULL) == 0;
+		(void)nanosleep(&nap, NULL);
+	}
+	return !asked;
+}
+
+/* On to the next system call, signal, or event. */
+static struct err *go_on(struct live *l, struct lwp *p, struct live_held *held, enum caught *ret)
+{
+	siginfo_t info;
+	int status = 0;
+
+	if (ptrace(PTRACE_SYSEMU, p->tid, NULL, NULL) != 0)
+		return err_os("running thread %d", p->tid);
+	bool by_itself = wait_stop(p, &status);
+	if (!WIFSTOPPED(status)) {
+		live_handle_status(l, p->tid, status);
+		return err_new(ERR_STATE, "the thread ended in a function that we called");
+	}
+	if (!by_itself)
+		return err_new(ERR_STATE, "a function that we called does not return");
+	int signo = WSTOPSIG(status);
+	*ret = CAUGHT_OTHERWISE;
+	if (status >> 16)
 		return NULL;
-	if (r->rax != SYS_write)
+	if (signo == SIGTRAP && ptrace(PTRACE_GETSIGINFO, p->tid, NULL, &info) == 0 &&
+	    (info.si_code == SIGTRAP || info.si_code == (SIGTRAP | 0x80))) {
+		*ret = CAUGHT_AT_CALL;
+		return NULL;
+	}
+	if (signo == SIGSEGV || signo == SIGBUS || signo == SIGILL || signo == SIGFPE)
+		return err_new(ERR_STATE, "the function failed: %s", strsignal(signo));
+	if (held->n == LIVE_HELD_MAX)
+		return err_new(ERR_STATE, "thread %d gets signals and nothing else", p->tid);
+	if (signo != SIGTRAP)
+		held->signo[held->n++] = signo;
+	return NULL;
+}
+
+/* write(2) is answered as if it had been made; other system calls are not for here. */
+static struct err *pretend(const struct lwp *p, struct user_regs_struct *r)
+{
+	if (r->orig_rax != SYS_write)
 		return err_new(ERR_STATE, "the function makes system call %llu",
-			       (unsigned long long)r->rax);
+			       (unsigned long long)r->orig_rax);
 	r->rax = r->rdx;
-	r->rip += a->syscall_len;
 	if (ptrace(PTRACE_SETREGS, p->tid, NULL, r) != 0)
 		return err_os("setting the registers of thread %d", p->tid);
 	return NULL;
 }
 
-static struct err *step(struct live *l, struct lwp *p, struct live_held *held)
+/*
+ * From the stop at a system call that is not made to one for a signal: only from such a
+ * one does the kernel begin again what the thread was stopped in.
+ */
+static void leave_call(struct live *l, struct lwp *p, struct live_held *held)
 {
-	int status = 0;
+	for (unsigned int n = 0; n < STOPS_MAX; n++) {
+		int status = 0;
 
-	if (ptrace(PTRACE_SINGLESTEP, p->tid, NULL, NULL) != 0)
-		return err_os("stepping thread %d", p->tid);
-	while (waitpid(p->tid, &status, __WALL) < 0 && errno == EINTR)
-		;
-	if (!WIFSTOPPED(status)) {
-		live_handle_status(l, p->tid, status);
-		return err_new(ERR_STATE, "the thread ended in a function that we called");
+		if (ptrace(PTRACE_SINGLESTEP, p->tid, NULL, NULL) != 0)
+			return;
+		while (waitpid(p->tid, &status, __WALL) < 0 && errno == EINTR)
+			;
+		if (!WIFSTOPPED(status)) {
+			live_handle_status(l, p->tid, status);
+			return;
+		}
+		if (!(status >> 16) && WSTOPSIG(status) == SIGTRAP)
+			return;
+		if (!(status >> 16) && held->n < LIVE_HELD_MAX)
+			held->signo[held->n++] = WSTOPSIG(status);
 	}
-	int signo = WSTOPSIG(status);
-	if (status >> 16 || signo == SIGTRAP)
-		return NULL;
-	if (signo == SIGSEGV || signo == SIGBUS || signo == SIGILL || signo == SIGFPE)
-		return err_new(ERR_STATE, "the function failed: %s", strsignal(signo));
-	if (held->n == LIVE_HELD_MAX)
-		return err_new(ERR_STATE, "thread %d gets signals and nothing else", p->tid);
-	held->signo[held->n++] = signo;
-	return NULL;
 }
 
-static struct err *run(struct live *l, struct lwp *p, struct live_held *held)
+/* Until it returns to the instruction at @back, with its stack as it was called with. */
+static struct err *run(struct live *l, struct lwp *p, uint64_t back, uint64_t sp,
+		       struct live_held *held)
 {
 	struct user_regs_struct r;
-	bool pretended;
+	enum caught caught = CAUGHT_OTHERWISE;
+	struct err *err = NULL;
+	bool returned = false;
 
-	for (unsigned int n = 0; n < STEPS_MAX; n++) {
+	for (unsigned int n = 0; !err && !returned && n < STOPS_MAX; n++) {
+		err = go_on(l, p, held, &caught);
+		if (err || caught != CAUGHT_AT_CALL)
+			continue;
 		if (ptrace(PTRACE_GETREGS, p->tid, NULL, &r) != 0)
 			return err_os("reading the registers of thread %d", p->tid);
-		if (!r.rip)
-			return NULL;
-		struct err *err = pretend(l, p, &r, &pretended);
-		if (!err && !pretended)
-			err = step(l, p, held);
-		if (err)
-			return err;
+		returned = r.rip == back + l->target.arch->syscall_len && r.rsp == sp;
+		if (!returned)
+			err = pretend(p, &r);
 	}
-	return err_new(ERR_STATE, "a function that we called does not return");
+	if (caught == CAUGHT_AT_CALL)
+		leave_call(l, p, held);
+	if (!err && !returned)
+		err = err_new(ERR_STATE, "a function that we called does not return");
+	return err;
 }
 
-static struct err *enter(struct live *l, const struct lwp *p, const struct saved *s, uint64_t addr,
-			 uint64_t arg)
+/* The stack pointer that a return from the function leaves. */
+static uint64_t called_sp(const struct saved *s)
 {
-	static const uint64_t nowhere;
+	return (s->regs.rsp - BELOW_STACK) & ~15ull;
+}
+
+static struct err *enter(struct live *l, const struct lwp *p, const struct saved *s,
+			 const struct call *c, uint64_t back)
+{
 	struct user_regs_struct r = s->regs;
 
-	r.rsp = ((r.rsp - BELOW_STACK) & ~15ull) - sizeof(nowhere);
-	if (live_mem_ops.write(l, r.rsp, &nowhere, sizeof(nowhere)) != sizeof(nowhere))
+	r.rsp = called_sp(s) - sizeof(back);
+	if (live_mem_ops.write(l, r.rsp, &back, sizeof(back)) != sizeof(back))
 		return err_new(ERR_STATE, "thread %d has no stack to call a function on", p->tid);
-	r.rip = addr;
-	r.rdi = arg;
+	r.rip = c->addr;
+	r.rdi = c->arg;
 	r.rax = 0;
 	r.orig_rax = UINT64_MAX; /* no call that is to be made again */
 	r.eflags &= ~(unsigned long long)(DIRECTION | TRAP_FLAG);
@@ -155,18 +225,21 @@ static struct err *enter(struct live *l, const struct lwp *p, const struct saved
 	return NULL;
 }
 
-static struct err *call_saved(struct live *l, struct lwp *p, uint64_t addr, uint64_t arg)
+static struct err *call_saved(struct live *l, struct lwp *p, const struct call *c)
 {
 	struct live_held held = { .n = 0 };
 	pid_t tid = p->tid;
+	uint64_t back;
 	struct saved *s = calloc(1, sizeof(*s));
 	if (!s)
 		return &err_nomem;
-	struct err *err = save(p, s);
+	struct err *err = live_syscall_insn(l, &back);
+	if (!err)
+		err = save(p, s);
 	if (!err) {
-		err = enter(l, p, s, addr, arg);
+		err = enter(l, p, s, c, back);
 		if (!err)
-			err = run(l, p, &held);
+			err = run(l, p, back, called_sp(s), &held);
 		struct err *last = lwp_find(l, tid) ? restore(l, p, s) : NULL;
 		if (err)
 			err_drop(last);
@@ -191,7 +264,8 @@ struct err *live_function(struct target *t, pid_t tid, uint64_t addr, uint64_t a
 	bool lifts = l->points.n && !l->lifted;
 	if (lifts)
 		live_lift_points(l);
-	struct err *err = call_saved(l, p, addr, arg);
+	const struct call c = { addr, arg };
+	struct err *err = call_saved(l, p, &c);
 	if (lifts && !l->exited)
 		live_lower_points(l);
 	mem_invalidate(&t->mem);

@@ -273,6 +273,8 @@ void live_send_held(struct live *l, const struct lwp *p, const struct live_held 
 /* A thread that returns to its own code when it goes on, not to the kernel's. */
 bool live_can_call(const struct lwp *p);
 struct lwp *live_choose_caller(struct live *l); /* NULL: none can */
+/* Where there is a syscall instruction in the process. */
+struct err *live_syscall_insn(struct live *l, uint64_t *ret) MUST_CHECK;
 /*
  * A step whose trap is blocked makes the kernel unblock it for good, and forget its handler.
  * True: it was blocked, and is not now; @was is for live_remask().
