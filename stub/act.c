@@ -18,7 +18,7 @@
 
 void act_init(struct act *a)
 {
-	*a = (struct act){ .there = -1, .fd = -1 };
+	*a = (struct act){ .there = -1, .path_there = -1, .fd = -1 };
 }
 
 void act_deinit(struct act *a)
@@ -48,17 +48,29 @@ static struct err *remote(struct target *t, const char *what, const struct space
 
 static struct err *map_page(struct act *a, struct target *t)
 {
+	a->size = a->way == ACT_BY_DETOUR ? ACT_SIZE : ACT_PAGE;
 	const struct space_syscall call = {
 		.nr = SYS_mmap,
-		.arg = { 0, ACT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		.arg = { 0, a->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			 UINT64_MAX, 0 },
 	};
 	return remote(t, "map memory", &call, &a->page);
 }
 
+static struct err *allow_code(const struct act *a, struct target *t)
+{
+	const struct space_syscall call = {
+		.nr = SYS_mprotect,
+		.arg = { a->page + ACT_CODE_AT, TARGET_DETOUR_CODE, PROT_READ | PROT_EXEC },
+	};
+	uint64_t result;
+
+	return remote(t, "execute new memory", &call, &result);
+}
+
 void act_unmap_page(struct act *a, struct target *t)
 {
-	const struct space_syscall call = { .nr = SYS_munmap, .arg = { a->page, ACT_PAGE } };
+	const struct space_syscall call = { .nr = SYS_munmap, .arg = { a->page, a->size } };
 	uint64_t result;
 
 	if (a->page)
@@ -66,7 +78,7 @@ void act_unmap_page(struct act *a, struct target *t)
 	a->page = 0;
 }
 
-static struct err *make_file(struct act *a, struct target *t)
+static struct err *make_file(struct act *a, struct target *t, int *ret)
 {
 	static const char name[] = "archerfish";
 	struct space_syscall call = { .nr = SYS_memfd_create,
@@ -83,30 +95,40 @@ static struct err *make_file(struct act *a, struct target *t)
 		err = remote(t, "make a memfd", &call, &fd);
 	}
 	if (!err)
-		a->there = (int)fd;
+		*ret = (int)fd;
 	return err;
 }
 
-static int open_theirs(const struct act *a)
+static int open_theirs(const struct act *a, int number)
 {
 	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", a->pid, a->there);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", a->pid, number);
 	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static void close_theirs(const struct act *a, struct target *t, int *number, uint64_t inode)
+{
+	const struct space_syscall call = { .nr = SYS_close, .arg = { (uint64_t)*number } };
+	struct stat st;
+	uint64_t result;
+	int fd = *number >= 0 ? open_theirs(a, *number) : -1;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && (uint64_t)st.st_ino == inode)
+		err_drop(remote(t, "close a file", &call, &result)); /* it is ending */
+	if (fd >= 0)
+		close(fd);
+	*number = -1;
 }
 
 /* Its number may be another file's by now. */
 void act_close_file(struct act *a, struct target *t)
 {
-	const struct space_syscall call = { .nr = SYS_close, .arg = { (uint64_t)a->there } };
-	struct stat st;
-	uint64_t result;
-	int fd = a->there >= 0 ? open_theirs(a) : -1;
+	close_theirs(a, t, &a->there, a->inode);
+}
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && (uint64_t)st.st_ino == a->inode)
-		err_drop(remote(t, "close a file", &call, &result)); /* it is ending */
-	if (fd >= 0)
-		close(fd);
-	a->there = -1;
+void act_close_path(struct act *a, struct target *t)
+{
+	close_theirs(a, t, &a->path_there, a->path_inode);
 }
 
 /* ---- the file ---- */
@@ -137,23 +159,34 @@ static struct act_layout lay_out(const struct act *a)
 				.name_size = strnlen(a->job.name, ACT_NAME_MAX),
 				.source_size = a->job.size,
 				.capture = a->job.capture,
-				.bridge = a->job.bridge };
+				.bridge = a->job.bridge,
+				.worker = a->worker == a->main ? 0 : a->ident,
+				.later = a->way == ACT_AT_LINE };
 	l.source_at = l.wrapper_at + l.wrapper_size;
 	l.result_at = (l.source_at + l.source_size + ACT_PAGE) & ~(size_t)(ACT_PAGE - 1);
 	return l;
 }
 
-static struct err *fill_file(struct act *a, struct act_layout *l)
+/* Opens the file that is at descriptor @number there; *inode is to know it again by. */
+static struct err *open_file(const struct act *a, int number, int *ret, uint64_t *inode)
 {
 	struct stat st;
 
-	*l = lay_out(a);
-	a->fd = open_theirs(a);
-	if (a->fd < 0 || fstat(a->fd, &st) != 0)
+	*ret = open_theirs(a, number);
+	if (*ret < 0 || fstat(*ret, &st) != 0)
 		return err_os("opening the script in the process");
-	a->inode = (uint64_t)st.st_ino;
+	*inode = (uint64_t)st.st_ino;
+	return NULL;
+}
+
+static struct err *fill_file(struct act *a, struct act_layout *l)
+{
+	*l = lay_out(a);
+	struct err *err = open_file(a, a->there, &a->fd, &a->inode);
+	if (err)
+		return err;
 	a->result_at = l->result_at;
-	struct err *err = write_file(a->fd, a->job.name, l->name_size, l->name_at);
+	err = write_file(a->fd, a->job.name, l->name_size, l->name_at);
 	if (!err)
 		err = write_file(a->fd, act_wrapper, l->wrapper_size, l->wrapper_at);
 	if (!err)
@@ -237,42 +270,6 @@ void act_restore_handler(struct act *a, struct target *t)
 
 /* ---- arming ---- */
 
-/* The oldest thread of the first interpreter, unless the process's own is among them. */
-static const struct py_thread *main_thread(const struct py_snapshot *s, pid_t pid)
-{
-	const struct py_thread *oldest = NULL;
-
-	for (size_t i = 0; i < s->ninterps; i++) {
-		const struct py_interp *in = &s->interps[i];
-		for (size_t k = 0; !in->id && k < in->nthreads; k++) {
-			oldest = &s->threads[in->first_thread + k];
-			if (oldest->tid == pid)
-				return oldest;
-		}
-	}
-	return oldest;
-}
-
-static struct err *find_thread(struct act *a, struct target *t, struct python *py)
-{
-	const struct py_walk walk = { .in_passing = false };
-	const struct py_snapshot *snap;
-	const struct space *space;
-
-	struct err *err = target_space(t, &space);
-	if (!err)
-		err = python_walk(py, space, &walk, &snap);
-	if (err)
-		return err;
-	const struct py_thread *main = main_thread(snap, t->pid);
-	if (!main || !main->tid)
-		return err_new(ERR_NOT_FOUND, "the main thread of Python is not there any more");
-	a->tid = main->tid;
-	a->nframes = main->nframes;
-	a->top = main->nframes ? snap->frames[main->first_frame].addr : 0;
-	return NULL;
-}
-
 static struct err *find_facts(struct act *a, struct target *t, struct python *py)
 {
 	const struct py_runtime *rt;
@@ -317,10 +314,10 @@ static struct err *check(struct act *a, struct target *t, struct python *py)
 		act_prepare(a, t, py);
 	}
 	struct err *err = a->have_facts ? NULL : find_facts(a, t, py);
-	return err ? err : find_thread(a, t, py);
+	return err ? err : act_choose_way(a, t, py);
 }
 
-static struct err *choose_signal(struct act *a, struct target *t)
+struct err *act_choose_signal(struct act *a, struct target *t)
 {
 	const struct space *space;
 	struct err *err = target_space(t, &space);
@@ -332,23 +329,69 @@ static struct err *choose_signal(struct act *a, struct target *t)
 	return NULL;
 }
 
-static struct err *arm(struct act *a, struct target *t)
+static struct err *trip(struct act *a, struct target *t, uint64_t object)
+{
+	struct err *err = act_choose_signal(a, t);
+	if (!err)
+		err = act_trip(a, t, object);
+	if (!err)
+		(void)t->call->wake(t, a->main);
+	return err;
+}
+
+static struct err *detour(struct act *a, struct target *t)
+{
+	const struct target_detour d = {
+		.code = a->page + ACT_CODE_AT,
+		.data = a->page + ACT_DATA_AT,
+		.before = a->facts.ensure,
+		.function = a->facts.run_string,
+		.arg = a->page + ACT_TEXT_AT,
+		.after = a->facts.release,
+	};
+	struct err *err = allow_code(a, t);
+	return err ? err : t->call->detour(t, a->worker, &d);
+}
+
+/* The interpreter opens a file with the text that the forged handler would run. */
+static struct err *ask_officially(struct act *a, struct target *t, struct python *py,
+				  const struct act_layout *l)
+{
+	_cleanup_buf_ struct buf text = { 0 };
+	int fd = -1;
+
+	act_put_text(l, &text);
+	struct err *err = text.failed ? &err_nomem : make_file(a, t, &a->path_there);
+	if (!err)
+		err = open_file(a, a->path_there, &fd, &a->path_inode);
+	if (!err)
+		err = write_file(fd, text.data, text.len, 0);
+	if (fd >= 0)
+		close(fd);
+	if (!err)
+		err = act_official_ask(a, t, py, a->path_there);
+	if (!err)
+		(void)t->call->wake(t, a->worker);
+	return err;
+}
+
+static struct err *arm(struct act *a, struct target *t, struct python *py)
 {
 	struct act_layout layout;
 	uint64_t object;
 
 	struct err *err = map_page(a, t);
 	if (!err)
-		err = make_file(a, t);
+		err = make_file(a, t, &a->there);
 	if (!err)
 		err = fill_file(a, &layout);
 	if (!err)
 		err = fill_page(a, t, &layout, &object);
-	if (!err)
-		err = choose_signal(a, t);
-	if (!err)
-		err = act_trip(a, t, object);
-	return err;
+	if (err)
+		return err;
+	if (a->way == ACT_OFFICIAL)
+		return ask_officially(a, t, py, &layout);
+	return a->way == ACT_BY_DETOUR ? detour(a, t) : trip(a, t, object);
 }
 
 struct err *act_arm(struct act *a, struct target *t, struct python *py, const struct act_job *job)
@@ -361,13 +404,12 @@ struct err *act_arm(struct act *a, struct target *t, struct python *py, const st
 	struct err *err = check(a, t, py);
 	if (err)
 		return err;
-	err = arm(a, t);
+	err = arm(a, t, py);
 	if (err) {
 		act_restore_handler(a, t);
+		act_close_path(a, t);
 		act_close_file(a, t);
 		act_unmap_page(a, t);
-		return err;
 	}
-	(void)t->call->wake(t, a->tid);
-	return NULL;
+	return err;
 }

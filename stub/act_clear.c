@@ -60,24 +60,42 @@ int act_take_link(struct act *a)
 	return fd;
 }
 
+bool act_can_revoke(const struct act *a)
+{
+	return a->way == ACT_AT_LINE && file_word(a, ACT_WORD_STOP);
+}
+
+/* One for us: the script may end before Python looks for signals again. */
+static struct err *add_reference(const struct act *a, struct target *t, uint64_t func)
+{
+	uint64_t at = func + a->facts.refcnt_at;
+	uint32_t references;
+
+	struct err *err = mem_read(&t->mem, at, &references, sizeof(references));
+	references++;
+	return err ? err : mem_write(&t->mem, at, &references, sizeof(references));
+}
+
 struct err *act_cancel(struct act *a, struct target *t)
 {
 	uint64_t func = file_word(a, ACT_WORD_STOP);
-	uint32_t references;
+	enum act_state state = act_poll(a);
 
-	if (act_poll(a) != ACT_RUNS || !func || !act_is_same(a, t) || !a->signo)
+	if ((state != ACT_RUNS && (state != ACT_WAITS || !act_can_revoke(a))) || !func ||
+	    !act_is_same(a, t))
 		return err_new(ERR_STATE, "the script does not run");
-	/* One for us: it may end before Python looks for signals again. */
-	struct err *err = mem_read(&t->mem, func, &references, sizeof(references));
-	references++;
+	if (a->worker != a->main && !a->facts.monitors)
+		return err_new(ERR_STATE, "the script goes on: before 3.12 only those in the main "
+					  "thread can be cancelled");
+	struct err *err = a->signo ? NULL : act_choose_signal(a, t);
 	if (!err && !a->stop_func)
-		err = mem_write(&t->mem, func, &references, sizeof(references));
+		err = add_reference(a, t, func);
 	if (!err)
 		err = act_trip(a, t, func);
 	if (err)
 		return err;
 	a->stop_func = func;
-	(void)t->call->wake(t, a->tid);
+	(void)t->call->wake(t, a->main);
 	return NULL;
 }
 
@@ -85,7 +103,7 @@ struct err *act_cancel(struct act *a, struct target *t)
 
 static bool points_in(const struct act *a, uint64_t v)
 {
-	return v - a->page < ACT_PAGE;
+	return v - a->page < a->size;
 }
 
 /* Whether the thread has a pointer into the page: in a register, or on its stack in use. */
@@ -99,6 +117,8 @@ static bool has_pointer(const struct act *a, const struct space *space)
 		if (points_in(a, regs[i]))
 			return true;
 	if (!space->dwarf_regs || !space->dwarf_regs(space->ctx, a->tid, &dwarf))
+		return true;
+	if (points_in(a, dwarf.value[SPACE_REG_PC]))
 		return true;
 	uint64_t sp = dwarf.value[SPACE_REG_SP];
 	for (uint64_t at = sp; at < sp + STACK_LOOK; at += sizeof(words)) {
@@ -162,6 +182,8 @@ static bool is_left(struct act *a, struct target *t, struct python *py)
 	}
 	if (!has_pointer(a, space))
 		return true;
+	if (a->way == ACT_BY_DETOUR) /* it will return there */
+		return false;
 	return space->thread_syscall && space->thread_syscall(space->ctx, a->tid, &call) &&
 	       stack_is_clean(a, py, space, state == ACT_DONE);
 }
@@ -173,13 +195,22 @@ static bool looks_for_handler(const struct act *a, struct target *t)
 	const struct space *space;
 	struct err *err = target_space(t, &space);
 	size_t n =
-		!err && space->thread_regs ? space->thread_regs(space->ctx, a->tid, regs, 64) : 0;
+		!err && space->thread_regs ? space->thread_regs(space->ctx, a->main, regs, 64) : 0;
 
 	err_drop(err); /* it is ending */
 	for (size_t i = 0; i < n; i++)
 		if (regs[i] - a->facts.handlers < PY_SIGNALS * PY_HANDLER_SIZE)
 			return true;
 	return false;
+}
+
+/* What has not begun by now does nothing. */
+static void unarm(struct act *a, struct target *t, struct python *py)
+{
+	if (a->way == ACT_OFFICIAL)
+		act_official_revoke(a, t, py);
+	if (a->way == ACT_BY_DETOUR)
+		err_drop(mem_write(&t->mem, a->page + ACT_TEXT_AT, "", 1)); /* it is ending */
 }
 
 bool act_clear(struct act *a, struct target *t, struct python *py)
@@ -189,10 +220,12 @@ bool act_clear(struct act *a, struct target *t, struct python *py)
 	if (!act_is_same(
 		    a, t)) { /* another program has taken its place, and had a memory of its own */
 		a->page = 0;
-		a->there = -1;
+		a->there = a->path_there = -1;
 		a->signo = 0;
 		return true;
 	}
+	if (act_poll(a) == ACT_WAITS)
+		unarm(a, t, py);
 	if (act_poll(a) == ACT_WAITS && looks_for_handler(a, t))
 		return false;
 	act_restore_handler(a, t);
@@ -200,6 +233,7 @@ bool act_clear(struct act *a, struct target *t, struct python *py)
 		return false;
 	if (act_poll(a) != ACT_DONE)
 		act_close_file(a, t);
+	act_close_path(a, t);
 	act_unmap_page(a, t);
 	return true;
 }
@@ -231,7 +265,10 @@ struct err *act_result(struct act *a, enum act_end *end, struct buf *text, struc
 	memcpy(&text_len, head + 1, sizeof(text_len));
 	if (text_len > len - sizeof(head))
 		return err_new(ERR_BAD_DATA, "the script's result contradicts itself");
-	*end = head[0] == 'o' ? ACT_OK : head[0] == 'c' ? ACT_CANCELLED : ACT_RAISED;
+	*end = head[0] == 'o'	? ACT_OK
+	       : head[0] == 'c' ? ACT_CANCELLED
+	       : head[0] == 'n' ? ACT_NEVER
+				: ACT_RAISED;
 	struct err *err = read_part(a, a->result_at + sizeof(head), text_len, text);
 	if (!err)
 		err = read_part(a, a->result_at + sizeof(head) + text_len,

@@ -143,7 +143,9 @@ int act_cli_exec(const struct options *o)
 	r.job = (struct act_job){ .source = source.data,
 				  .size = source.len,
 				  .name = o->code ? "<archerfish -c>" : o->script,
-				  .capture = !o->no_output };
+				  .capture = !o->no_output,
+				  .official = o->pep768,
+				  .thread = o->thread };
 	err = act_cli_run(&c, &r, &outcome);
 	int status = err ? act_cli_fail(err) : print(&outcome);
 	act_deinit(&r.act);

@@ -170,7 +170,9 @@ int act_cli_pdb(const struct options *o)
 				  .job = { .source = act_pdb,
 					   .size = strlen(act_pdb),
 					   .name = "<archerfish pdb>",
-					   .bridge = true } };
+					   .bridge = true,
+					   .official = o->pep768,
+					   .thread = o->thread } };
 	signal(SIGPIPE, SIG_IGN);
 	act_cli_block_ends(&b.cli.ends);
 	b.signals = signalfd(-1, &b.cli.ends, SFD_CLOEXEC | SFD_NONBLOCK);

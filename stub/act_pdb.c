@@ -16,7 +16,7 @@ const char act_pdb[] =
 "    frame = sys._getframe()\n"
 "    while frame.f_code.co_filename.startswith(OURS):\n"
 "        frame = frame.f_back\n"
-"    return frame.f_back  # of what PyRun_SimpleString() ran\n"
+"    return frame if later else frame.f_back  # of what PyRun_SimpleString() ran\n"
 "def connect():\n"
 "    a, b = socket.socketpair()\n"
 "    try:\n"

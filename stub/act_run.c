@@ -59,7 +59,7 @@ static struct err *cancel(struct act_run *r, enum act_state *state)
 	if (err)
 		return err;
 	*state = act_poll(&r->act);
-	if (*state != ACT_RUNS)
+	if (*state != ACT_RUNS && (*state != ACT_WAITS || !act_can_revoke(&r->act)))
 		return NULL;
 	err = act_cancel(&r->act, r->target);
 	if (!err)
@@ -89,21 +89,38 @@ static struct err *clear(struct act_run *r, bool *cleared)
 	}
 }
 
+/* What did not come about. */
+static const char *never(const struct act *a, bool by_worker)
+{
+	switch (a->way) {
+	case ACT_BY_DETOUR:
+		return "the thread does not get the GIL";
+	case ACT_AT_LINE:
+		return by_worker ? "the thread does not come to another line of Python"
+				 : "the main thread, which has to help, does not look for signals";
+	case ACT_OFFICIAL:
+		return "the thread does not look at the fields of PEP 768";
+	default:
+		return "the main thread does not come to look for signals";
+	}
+}
+
 /* Where the thread is that should have run it: "f (file.py:3)". */
 static struct err *say_never(struct act_run *r, bool wanted)
 {
+	bool by_worker = r->act.way != ACT_AT_LINE || act_can_revoke(&r->act);
+	pid_t thread = by_worker ? r->act.worker : r->act.main;
 	const struct space *space;
 	_cleanup_buf_ struct buf where = { 0 };
 	struct err *err =
 		r->target ? target_space(r->target, &space) : err_new(ERR_STATE, "it runs");
 
 	if (!err)
-		err = python_thread_text(r->python, space, r->act.tid, &where);
+		err = python_thread_text(r->python, space, thread, &where);
 	err_drop(err); /* then it is not known where */
 	buf_put(&where, "", 1);
-	return err_new(ERR_STATE,
-		       "not run%s: the main thread does not come to look for signals%s%.60s",
-		       wanted ? "" : " in time", where.failed || where.len < 2 ? "" : ", in ",
+	return err_new(ERR_STATE, "not run%s: %s%s%.60s", wanted ? "" : " in time",
+		       never(&r->act, by_worker), where.failed || where.len < 2 ? "" : ", in ",
 		       where.failed ? "" : (char *)where.data);
 }
 
@@ -133,7 +150,7 @@ struct err *act_run(struct act_run *r, struct act_outcome *ret)
 		return err;
 	enum act_state state = wait_for_it(r, r->limit_ms, &wanted);
 	ret->took_ms = (unsigned int)(now_ms() - start);
-	if (state == ACT_RUNS)
+	if (state == ACT_RUNS || (state == ACT_WAITS && act_can_revoke(&r->act)))
 		err = cancel(r, &state);
 	if (!err && state != ACT_GONE)
 		err = clear(r, &cleared);
@@ -145,5 +162,7 @@ struct err *act_run(struct act_run *r, struct act_outcome *ret)
 	state = act_poll(&r->act);
 	if (!err && state == ACT_DONE)
 		err = act_result(&r->act, &ret->end, &ret->text, &ret->output);
+	if (!err && state == ACT_DONE && ret->end == ACT_NEVER)
+		return say_never(r, wanted);
 	return err ? err : say_end(r, state, cleared, wanted);
 }

@@ -4,6 +4,8 @@
  * no cycle for the garbage collector.  Where others may have put something in our place
  * meanwhile (another file under our descriptor's number, another stdout), it stays.
  */
+#include <inttypes.h>
+
 #include "stub/act.h"
 
 /* clang-format off */
@@ -41,11 +43,55 @@ const char act_wrapper[] =
 "    while len(data):\n"
 "        n = os.pwrite(fd, data, at)\n"
 "        data, at = data[n:], at + n\n"
-"def stop(number, frame):\n"
+"def is_ours(frame):\n"
 "    while frame is not None:\n"
 "        if frame is here[0]:\n"
-"            raise Cancelled('the script was cancelled')\n"
+"            return True\n"
 "        frame = frame.f_back\n"
+"def stop(number, frame):\n"
+"    if watch and not here[0]:\n"
+"        leave()\n"
+"        finish(b'n', '', [])\n"
+"        globals().clear()\n"
+"    elif is_ours(frame):\n"
+"        raise Cancelled('the script was cancelled')\n"
+"    elif worker and here[0] and not watch and hasattr(sys, 'monitoring'):\n"
+"        attend(interrupt)\n"
+"def interrupt(*args):\n"
+"    if get_ident() == worker and watch and is_ours(sys._getframe(1)):\n"
+"        leave()\n"
+"        raise Cancelled('the script was cancelled')\n"
+"def arrive(*args):\n"
+"    if get_ident() != worker or not watch:\n"
+"        return\n"
+"    leave()\n"
+"    try:\n"
+"        run()\n"
+"    finally:\n"
+"        globals().clear()\n"
+"def attend(function):\n"
+"    '''it is called when the worker comes to its next line, or jumps'''\n"
+"    m, frame, codes = sys.monitoring, sys._current_frames().get(worker), set()\n"
+"    tool = [i for i in range(6) if m.get_tool(i) is None][-1:]\n"
+"    if frame is None or not tool:\n"
+"        raise RuntimeError('sys.monitoring has no tool left' if frame else 'the thread has ended')\n"
+"    while frame is not None and frame is not here[0]:\n"
+"        codes.add(frame.f_code)\n"
+"        frame = frame.f_back\n"
+"    m.use_tool_id(tool[0], 'archerfish')\n"
+"    events = m.events.LINE, m.events.JUMP\n"
+"    for event in events:\n"
+"        m.register_callback(tool[0], event, function)\n"
+"    watch.append((tool[0], events, codes))\n"
+"    for code in codes:\n"
+"        m.set_local_events(tool[0], code, sum(events))\n"
+"def leave():\n"
+"    m, (tool, events, codes) = sys.monitoring, watch.pop()\n"
+"    for code in codes:\n"
+"        m.set_local_events(tool, code, 0)\n"
+"    for event in events:\n"
+"        m.register_callback(tool, event, None)\n"
+"    m.free_tool_id(tool)\n"
 "def explain(e, name, source):\n"
 "    import linecache, traceback\n"
 "    tb = e.__traceback__\n"
@@ -68,7 +114,7 @@ const char act_wrapper[] =
 "        source = get(source_at, source_size)\n"
 "        names = {'__name__': '__archerfish__', '__builtins__': builtins}\n"
 "        if bridge:\n"
-"            names['bridge'] = fd\n"
+"            names['bridge'], names['later'] = fd, later\n"
 "        code = compile(source, name, 'exec', 0, True)\n"
 "        if capture:\n"
 "            new = Kept(old[0], kept), Kept(old[1], kept)\n"
@@ -86,8 +132,7 @@ const char act_wrapper[] =
 "        if new and sys.stderr is new[1]:\n"
 "            sys.stderr = old[1]\n"
 "def run():\n"
-"    pid, inode, kept = os.getpid(), os.fstat(fd).st_ino, []\n"
-"    kind, text = b'c', 'cancelled\\n'\n"
+"    kind, text, kept = b'c', 'cancelled\\n', []\n"
 "    try:\n"
 "        here[0] = sys._getframe()\n"
 "        os.pwrite(fd, id(stop).to_bytes(8, 'little'), 16)\n"
@@ -99,6 +144,10 @@ const char act_wrapper[] =
 "        kind, text = b'e', repr(e)\n"
 "    finally:\n"
 "        here[0] = None\n"
+"        if watch:\n"
+"            leave()\n"
+"    finish(kind, text, kept)\n"
+"def finish(kind, text, kept):\n"
 "    try:\n"
 "        same = os.getpid() == pid and os.fstat(fd).st_ino == inode\n"
 "    except OSError:\n"
@@ -110,11 +159,19 @@ const char act_wrapper[] =
 "    put(kind + len(text).to_bytes(8, 'little') + text + kept, result_at)\n"
 "    put((9 + len(text) + len(kept)).to_bytes(8, 'little'), 0)\n"
 "    os.close(fd)\n"
-"here = [None]\n"
-"try:\n"
-"    run()\n"
-"finally:\n"
-"    globals().clear()\n";
+"here, watch, pid, inode = [None], [], os.getpid(), os.fstat(fd).st_ino\n"
+"if later:\n"
+"    try:\n"
+"        os.pwrite(fd, id(stop).to_bytes(8, 'little'), 16)\n"
+"        attend(arrive)\n"
+"    except BaseException as e:\n"
+"        finish(b'e', 'archerfish: %s\\n' % e, [])\n"
+"        globals().clear()\n"
+"else:\n"
+"    try:\n"
+"        run()\n"
+"    finally:\n"
+"        globals().clear()\n";
 /* clang-format on */
 
 /* Names that a program may have in its __main__ are not relied on. */
@@ -126,7 +183,7 @@ void act_put_text(const struct act_layout *l, struct buf *out)
 		   l->fd, l->wrapper_size, l->wrapper_at, l->fd);
 	buf_printf(out,
 		   "'source_at':%zu,'source_size':%zu,'result_at':%zu,'name_at':%zu,"
-		   "'name_size':%zu,'capture':%d,'bridge':%d})\n",
+		   "'name_size':%zu,'capture':%d,'bridge':%d,'worker':%" PRIu64 ",'later':%d})\n",
 		   l->source_at, l->source_size, l->result_at, l->name_at, l->name_size, l->capture,
-		   l->bridge);
+		   l->bridge, l->worker, l->later);
 }

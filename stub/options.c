@@ -7,7 +7,7 @@
 #define TIMEOUT	    10u /* seconds for a script */
 #define TIMEOUT_MAX 86400u
 
-enum arg { ARG_NONE, ARG_VALUE, ARG_OPTIONAL };
+enum arg { ARG_NONE, ARG_VALUE, ARG_OPTIONAL, ARG_WORD };
 
 struct reader {
 	int argc;
@@ -19,7 +19,7 @@ struct reader {
 
 struct option_row {
 	const char *name;
-	enum arg arg; /* ARG_VALUE: --name=VALUE */
+	enum arg arg; /* ARG_VALUE: --name=VALUE; ARG_WORD: or --name VALUE */
 	bool (*apply)(struct reader *r, const char *value);
 	const char *help; /* NULL: not in the usage */
 };
@@ -46,6 +46,7 @@ FLAG(nonblocking, true)
 FLAG(locks, true)
 FLAG(tasks, true)
 FLAG(no_output, true)
+FLAG(pep768, true)
 FLAG(debug, true)
 FLAG(event_loop_debug, true)
 FLAG(remote_debug, true)
@@ -183,6 +184,12 @@ static bool set_timeout(struct reader *r, const char *v)
 	return true;
 }
 
+static bool set_thread(struct reader *r, const char *v)
+{
+	r->o->thread = v;
+	return *v;
+}
+
 static bool set_disable_packet(struct reader *r, const char *v)
 {
 	static const char names[] = "Disableable packets:\n"
@@ -239,6 +246,8 @@ static const struct option_row rows[] = {
 	{ "--tries", ARG_VALUE, set_tries, "N: with --nonblocking, tries to see a stack unchanged" },
 	{ "--timeout", ARG_VALUE, set_timeout, "exec: SECONDS after which the script is cancelled (10)" },
 	{ "--no-output", ARG_NONE, set_no_output_true, "exec: what the script prints goes where the program's does" },
+	{ "--thread", ARG_WORD, set_thread, "exec, pdb: T: a thread's id, or what threading calls it, instead of the main one" },
+	{ "--pep768", ARG_NONE, set_pep768_true, "exec, pdb: by Python's own fields for that (3.14 and later)" },
 	{ "--json", ARG_NONE, set_json_true, "stacks: for programs" },
 	{ "--remote-debug", ARG_NONE, set_remote_debug_true, "log the packets" },
 	{ "--debug", ARG_OPTIONAL, set_debug_true, "log what the stub does" },
@@ -264,7 +273,7 @@ void options_usage(FILE *out)
 	      "       archerfish stacks [OPTIONS] CORE [EXE]\n"
 	      "       archerfish exec [OPTIONS] PID FILE\n"
 	      "       archerfish exec [OPTIONS] PID -c CODE\n"
-	      "       archerfish pdb PID\n\n"
+	      "       archerfish pdb [OPTIONS] PID [HOST:PORT|unix:PATH]\n\n"
 	      "COMM is HOST:PORT, :PORT (this host only), unix:PATH, fd:N, a serial device,\n"
 	      "or - or stdio.\n\nOptions:\n",
 	      out);
@@ -305,6 +314,11 @@ static bool read_options(struct reader *r)
 			fprintf(r->err, "archerfish: unknown option %s\n", word);
 			return false;
 		}
+		if (row->arg == ARG_WORD && !value) {
+			if (r->at >= r->argc)
+				return false;
+			value = r->argv[r->at++];
+		}
 		if (!row->apply(r, value))
 			return false;
 	}
@@ -332,6 +346,16 @@ static bool take_pid(struct reader *r)
 static bool read_pid(struct reader *r)
 {
 	return r->at == r->argc - 1 && take_pid(r);
+}
+
+/* PID [ADDR] */
+static bool read_pdb(struct reader *r)
+{
+	if (!take_pid(r))
+		return false;
+	if (r->at == r->argc - 1)
+		r->o->address = r->argv[r->at++];
+	return r->at == r->argc;
 }
 
 /* PID FILE, or PID -c CODE */
@@ -374,7 +398,7 @@ static bool read_rest(struct reader *r)
 	if (r->o->mode == MODE_EXEC)
 		return read_exec(r);
 	if (r->o->mode == MODE_PDB)
-		return read_pid(r);
+		return read_pdb(r);
 	if (r->at >= r->argc)
 		return false;
 	r->o->comm = r->argv[r->at++];

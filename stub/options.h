@@ -35,6 +35,9 @@ struct options {
 	char **wrapper;	      /* --wrapper, up to "--"; borrowed, NULL-terminated; or NULL */
 	const char *script;   /* MODE_EXEC: its file, `-' is stdin; NULL: `code' */
 	const char *code;     /* MODE_EXEC: -c */
+	const char *thread;   /* MODE_EXEC, MODE_PDB: its id or its name; NULL: the main one */
+	const char *address;  /* MODE_PDB: where to wait for a client of pdb's; NULL: our terminal */
+	bool pep768;	      /* MODE_EXEC, MODE_PDB: by the fields of PEP 768 */
 	unsigned int timeout; /* MODE_EXEC: seconds */
 	bool no_output;	      /* MODE_EXEC: what the script prints goes where the program's does */
 	bool once;

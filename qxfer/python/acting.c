@@ -103,14 +103,15 @@ static bool text_at(const struct pieces *all, uint64_t addr, const char *text, s
 /* ---- what has no symbol ---- */
 
 /* A type whose type is `type' and whose name is that: ob_type, ob_size, tp_name. */
-static uint64_t find_type(const struct pieces *all, uint64_t type_type, const char *name)
+static uint64_t find_type(const struct pieces *all, uint64_t type_type, uint32_t type_at,
+			  const char *name)
 {
 	for (size_t i = 0; i < all->n; i++) {
 		const struct piece *p = &all->piece[i];
-		for (size_t at = 8; at + 24 <= p->len; at += 8)
+		for (size_t at = type_at; at + 24 <= p->len; at += 8)
 			if (word(p, at) == type_type &&
 			    text_at(all, word(p, at + 16), name, strlen(name) + 1))
-				return p->at + at - 8;
+				return p->at + at - type_at;
 	}
 	return 0;
 }
@@ -225,7 +226,7 @@ static struct err *find_symbols(struct image *img, struct py_acting *ret, uint64
 static struct err *find_rest(const struct pieces *all, uint64_t type_type, struct py_acting *ret)
 {
 	if (!ret->method_wrapper)
-		ret->method_wrapper = find_type(all, type_type, "method-wrapper");
+		ret->method_wrapper = find_type(all, type_type, ret->type_at, "method-wrapper");
 	ret->wrap = find_wrap(all);
 	if (!ret->method_wrapper || !ret->wrap)
 		return err_new(ERR_NOT_FOUND, "this Python's %s is not found",
@@ -260,8 +261,10 @@ struct err *py_acting_find(const struct space *space, const struct py_runtime *r
 	uint64_t type_type;
 
 	*ret = (struct py_acting){ 0 };
-	if (rt->off.build & PY_BUILD_FREE_THREADED)
-		return err_new(ERR_NOT_FOUND, "nothing is run in a free-threaded Python");
+	ret->type_at = rt->off.object.type;
+	ret->free_threaded = rt->off.build & PY_BUILD_FREE_THREADED;
+	ret->refcnt_at = ret->free_threaded ? 12 : 0; /* ob_ref_local */
+	ret->monitors = PY_MINOR(rt->off.version_hex) >= 0x030c;
 	struct err *err = open_image(space, rt->addr, &img);
 	if (!err)
 		err = find_symbols(&img, ret, &type_type);
@@ -281,22 +284,34 @@ static void put(uint8_t *bytes, uint32_t at, const uint64_t *words, size_t n)
 	memcpy(bytes + at, words, n * sizeof(*words));
 }
 
+/*
+ * What an object begins with: ob_refcnt, ob_type.  Free-threaded: ob_tid; flags, mutex, bits and
+ * ob_ref_local, which says that it is immortal; ob_ref_shared; ob_type.
+ */
+static uint32_t put_head(const struct py_acting *a, uint8_t *bytes, uint32_t at, uint64_t type)
+{
+	const uint64_t head[] = { REFERENCES, type };
+	const uint64_t free_head[] = { 0, (uint64_t)UINT32_MAX << 32, 0, type };
+
+	put(bytes, at, a->free_threaded ? free_head : head, a->free_threaded ? 4 : 2);
+	return at + (uint32_t)(a->free_threaded ? sizeof(free_head) : sizeof(head));
+}
+
 /* Before each object there is room for what the garbage collector keeps there: zeroes. */
 uint64_t py_acting_forge(const struct py_acting *a, uint64_t at, uint64_t text,
 			 uint8_t ret[PY_FORGED_SIZE])
 {
-	enum { OBJECT = 0x20, DESCR = 0x60, BASE = 0xa0, NAME = 0xf0 };
-	/* ob_refcnt, ob_type, descr, self */
-	const uint64_t object[] = { REFERENCES, a->method_wrapper, at + DESCR, text };
-	/* ob_refcnt, ob_type, d_type, d_name, d_qualname, d_base, d_wrapped */
-	const uint64_t descr[] = { REFERENCES, a->wrapper_type, a->dict,      0,
-				   0,	       at + BASE,	a->run_string };
+	enum { OBJECT = 0x20, DESCR = 0x60, BASE = 0xb0, NAME = 0xf0 };
+	/* descr, self */
+	const uint64_t object[] = { at + DESCR, text };
+	/* d_type, d_name, d_qualname, d_base, d_wrapped */
+	const uint64_t descr[] = { a->dict, 0, 0, at + BASE, a->run_string };
 	/* name, offset, function, wrapper, doc, flags, name_strobj */
 	const uint64_t base[] = { at + NAME, 0, 0, a->wrap, at + NAME, 0, 0 };
 
 	memset(ret, 0, PY_FORGED_SIZE);
-	put(ret, OBJECT, object, sizeof(object) / sizeof(object[0]));
-	put(ret, DESCR, descr, sizeof(descr) / sizeof(descr[0]));
+	put(ret, put_head(a, ret, OBJECT, a->method_wrapper), object, 2);
+	put(ret, put_head(a, ret, DESCR, a->wrapper_type), descr, 5);
 	put(ret, BASE, base, sizeof(base) / sizeof(base[0]));
 	memcpy(ret + NAME, "archerfish", sizeof("archerfish"));
 	return at + OBJECT;

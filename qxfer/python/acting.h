@@ -29,6 +29,10 @@ struct py_acting {
 	uint64_t handlers;	  /* Handlers[65]: an int `tripped' and a pointer `func' each */
 	uint64_t no_handler;	  /* `func' where the program has no handler */
 	uint64_t ensure, release; /* PyGILState_Ensure(), PyGILState_Release(); or 0 */
+	uint32_t type_at;	  /* of ob_type in an object */
+	bool free_threaded;	  /* an object begins otherwise */
+	uint32_t refcnt_at;	  /* in an object, 32 bits of its own to count references */
+	bool monitors;		  /* it has sys.monitoring: 3.12 and later */
 };
 
 #define PY_SIGNALS	   65u /* Py_NSIG on Linux */

@@ -189,4 +189,5 @@ const struct target_call_ops live_call_ops = {
 	.syscall = live_syscall,
 	.function = live_function,
 	.wake = live_wake,
+	.detour = live_detour,
 };

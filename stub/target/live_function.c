@@ -274,21 +274,30 @@ struct err *live_function(struct target *t, pid_t tid, uint64_t addr, uint64_t a
 	return err;
 }
 
-bool live_wake(struct target *t, pid_t tid)
+/* As its registers will be if the system call that it was stopped in fails with EINTR. */
+bool live_interrupted(const struct lwp *p, struct user_regs_struct *ret)
 {
-	struct live *l = to_live(t);
-	const struct lwp *p = lwp_find(l, tid);
 	struct user_regs_struct r;
 
-	if (!p || !live_can_call(p) || ptrace(PTRACE_GETREGS, tid, NULL, &r) != 0 ||
-	    (int64_t)r.orig_rax < 0)
+	if (!live_can_call(p) || ptrace(PTRACE_GETREGS, p->tid, NULL, &r) != 0 ||
+	    (int64_t)r.orig_rax < 0 || r.cs != LIVE_USER_CS64)
 		return false;
 	int64_t result = -(int64_t)r.rax;
 	if (result != ERESTARTSYS && result != ERESTARTNOHAND && result != ERESTART_RESTARTBLOCK)
 		return false;
 	r.rax = (uint64_t)-EINTR;
 	r.orig_rax = UINT64_MAX;
-	if (ptrace(PTRACE_SETREGS, tid, NULL, &r) != 0)
+	*ret = r;
+	return true;
+}
+
+bool live_wake(struct target *t, pid_t tid)
+{
+	struct live *l = to_live(t);
+	const struct lwp *p = lwp_find(l, tid);
+	struct user_regs_struct r;
+
+	if (!p || !live_interrupted(p, &r) || ptrace(PTRACE_SETREGS, tid, NULL, &r) != 0)
 		return false;
 	t->regs.generation = 0;
 	return true;

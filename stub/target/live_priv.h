@@ -289,6 +289,11 @@ struct err *live_check_seccomp(pid_t tid, const struct space_syscall *call,
 /* live_function.c */
 struct err *live_function(struct target *t, pid_t tid, uint64_t addr, uint64_t arg) MUST_CHECK;
 bool live_wake(struct target *t, pid_t tid);
+/* *ret: its registers as they will be if the system call that it was stopped in is interrupted. */
+bool live_interrupted(const struct lwp *p, struct user_regs_struct *ret);
+
+/* live_detour.c */
+struct err *live_detour(struct target *t, pid_t tid, const struct target_detour *d) MUST_CHECK;
 
 /* live_syscalls.c: the beginning and end of system calls, as events */
 /* The request that lets a thread go on until something happens, a caught system call included. */

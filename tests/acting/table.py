@@ -119,12 +119,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--stub", default=os.path.join(TOP, "build", "release", "archerfish"))
     parser.add_argument("-k", default="", metavar="WORDS", help="interpreters that begin so")
+    parser.add_argument("--wide", action="store_true", help="what build-python.sh made, too")
     parser.add_argument("-s", action="append", metavar="STATE")
     parser.add_argument("-n", type=int, default=20, help="scripts for each cell")
     parser.add_argument("-c", type=int, default=500, help="scripts for the program that churns")
     parser.add_argument("-o", metavar="FILE", help="write the table into this document")
     args = parser.parse_args()
-    tools = [t for t in zoo.interpreters() if t.label.startswith(args.k)]
+    tools = [t for t in zoo.interpreters(args.wide) if t.label.startswith(args.k)]
     states = args.s or acting.STATES + ["churn"]
     if not tools:
         print("# acting: no interpreter here", file=sys.stderr)
