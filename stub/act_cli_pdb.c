@@ -1,135 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `archerfish pdb': the process has a pair of sockets made, we take one end, and carry
- * lines between it and our terminal.  Nothing listens anywhere, so nobody else can come.
+ * `archerfish pdb': at our terminal, where nothing listens and nobody else can come, or for
+ * a client that comes to an address.
  */
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "stub/act_cli_priv.h"
-#include "stub/base/io.h"
+#include "stub/act_talk.h"
 
 #define FOREVER_MS (1000u * 86400 * 20)
-#define TICK_MS	   50
-#define HINT_MS	   2000
-#define LEAVE_MS   300
 
 struct bridge {
 	struct act_cli cli; /* first: see act_cli_priv.h */
 	struct act_run run;
-	int link; /* our end; -1: not there yet */
-	int signals;
-	bool input_over, closed;
-	bool interrupted; /* Ctrl-C, not acted upon yet */
-	bool gives_up;	  /* Ctrl-C before pdb was there */
-	unsigned int waited_ms;
+	struct act_talk talk;
 };
 
-static void hang_up(struct bridge *b)
-{
-	if (b->link >= 0)
-		close(b->link);
-	b->link = -1;
-	b->closed = true;
-}
-
-/* What pdb reads at its prompt; follow() sees to it that there is one. */
-static void leave(struct bridge *b)
-{
-	static const char text[] = "detach\n";
-
-	b->input_over = true;
-	if (b->link >= 0 && !write_all(b->link, text, sizeof(text) - 1))
-		hang_up(b);
-}
-
-/* The end of our input, and Ctrl-D, is a detach. */
-static void take_input(struct bridge *b)
-{
-	char text[4096];
-	ssize_t n = read(STDIN_FILENO, text, sizeof(text));
-
-	if (n <= 0) {
-		(void)write_all(STDOUT_FILENO, "\n", 1);
-		leave(b);
-	} else if (!write_all(b->link, text, (size_t)n)) {
-		hang_up(b);
-	}
-}
-
-static void take_output(struct bridge *b)
-{
-	char text[4096];
-	ssize_t n = read(b->link, text, sizeof(text));
-
-	if (n <= 0 || !write_all(STDOUT_FILENO, text, (size_t)n))
-		hang_up(b);
-}
-
-static void take_signal(struct bridge *b)
-{
-	struct signalfd_siginfo info;
-
-	if (read(b->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return;
-	if (info.ssi_signo == SIGINT)
-		b->interrupted = true;
-	else
-		leave(b);
-}
-
-static void carry(struct bridge *b, int ms)
-{
-	struct pollfd fds[] = {
-		{ .fd = b->signals, .events = POLLIN },
-		{ .fd = b->link, .events = POLLIN },
-		{ .fd = b->link >= 0 && !b->input_over ? STDIN_FILENO : -1, .events = POLLIN },
-	};
-
-	if (poll(fds, sizeof(fds) / sizeof(fds[0]), ms) <= 0)
-		return;
-	if (fds[0].revents)
-		take_signal(b);
-	if (fds[1].revents && b->link >= 0)
-		take_output(b);
-	if (fds[2].revents && b->link >= 0)
-		take_input(b);
-}
-
-static void take_link(struct bridge *b)
-{
-	b->link = act_take_link(&b->run.act);
-	if (b->link >= 0 && !write_all(b->link, "\n", 1))
-		hang_up(b);
-}
-
-/* While the script runs, which is as long as pdb's prompt is there for the first time. */
 static bool pause_for(void *arg, unsigned int ms)
 {
 	struct bridge *b = arg;
-
-	if (b->link < 0 && !b->closed) {
-		take_link(b);
-		if (b->waited_ms < HINT_MS && b->waited_ms + ms + 1 >= HINT_MS)
-			fprintf(stderr,
-				"Waiting for the main thread to come by; Ctrl-C gives up\n");
-		b->waited_ms += ms + 1;
-		b->gives_up |= b->interrupted || b->input_over;
-	}
-	carry(b, b->link >= 0 ? TICK_MS : (int)ms + 1);
-	return b->gives_up || (b->closed && b->interrupted);
+	return act_talk_pause(&b->talk, ms);
 }
 
-static struct err *run_once(struct bridge *b)
+static struct err *run_once(void *arg)
 {
+	struct bridge *b = arg;
 	struct act_outcome outcome = { .end = ACT_OK };
 
 	act_init(&b->run.act);
-	b->interrupted = false;
 	struct err *err = act_cli_run(&b->cli, &b->run, &outcome);
 	if (!err && outcome.end != ACT_OK) {
 		fwrite(outcome.text.data, 1, outcome.text.len, stderr);
@@ -137,50 +37,58 @@ static struct err *run_once(struct bridge *b)
 	}
 	act_outcome_deinit(&outcome);
 	act_deinit(&b->run.act);
-	b->interrupted = false; /* at a prompt it meant nothing */
 	return err;
 }
 
-/* The program runs under pdb; Ctrl-C has the prompt come back where it is. */
-static struct err *follow(struct bridge *b)
+/* Waits for a client at @address; the program notices nothing until one has come. */
+static struct err *wait_client(struct bridge *b, const char *address, int *ret)
 {
-	struct err *err = run_once(b);
+	struct listener l;
+	_cleanup_buf_ struct buf said = { 0 };
 
-	while (!err && !b->closed) {
-		carry(b, b->input_over ? LEAVE_MS : -1);
-		if ((b->interrupted || b->input_over) && !b->closed)
-			err = run_once(b);
-	}
-	/* It ended, and the connection with it: that is no failure of ours. */
-	if (err && b->closed && err->code == ERR_STATE) {
-		fprintf(stderr, "%s\n", err->msg);
-		err_drop(err);
-		err = NULL;
-	}
+	struct err *err = act_talk_listen(address, &l, &said);
+	if (err)
+		return err;
+	buf_put(&said, "", 1);
+	fprintf(stderr, "pdb of process %d waits for: %s\n", b->cli.pid,
+		said.failed ? "a client" : (char *)said.data);
+	err = act_talk_accept(&l, FOREVER_MS, &b->talk, ret);
+	listener_close(&l);
+	return err;
+}
+
+static struct err *talk(struct bridge *b, const char *address)
+{
+	int client = -1;
+
+	b->talk.signals = signalfd(-1, &b->cli.ends, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (b->talk.signals < 0)
+		return err_os("signalfd");
+	struct err *err = address ? wait_client(b, address, &client) : NULL;
+	if (client >= 0)
+		b->talk.in = b->talk.out = client;
+	if (!err)
+		err = act_talk_follow(&b->talk, run_once, b);
+	if (client >= 0)
+		close(client);
+	close(b->talk.signals);
 	return err;
 }
 
 int act_cli_pdb(const struct options *o)
 {
-	struct bridge b = { .cli.pid = o->pid, .link = -1 };
+	struct bridge b = { .cli.pid = o->pid };
 	const struct act_ways ways = { act_cli_release, act_cli_regain, pause_for, &b };
 
 	b.run = (struct act_run){ .ways = &ways,
 				  .limit_ms = FOREVER_MS,
-				  .job = { .source = act_pdb,
-					   .size = strlen(act_pdb),
-					   .name = "<archerfish pdb>",
-					   .bridge = true,
-					   .official = o->pep768,
-					   .thread = o->thread } };
+				  .job = act_talk_job(o->thread, o->pep768) };
+	b.talk = (struct act_talk){
+		.run = &b.run, .in = STDIN_FILENO, .out = STDOUT_FILENO, .link = -1
+	};
 	signal(SIGPIPE, SIG_IGN);
 	act_cli_block_ends(&b.cli.ends);
-	b.signals = signalfd(-1, &b.cli.ends, SFD_CLOEXEC | SFD_NONBLOCK);
-	struct err *err = b.signals < 0 ? err_os("signalfd") : follow(&b);
-	if (b.link >= 0)
-		close(b.link);
-	if (b.signals >= 0)
-		close(b.signals);
+	struct err *err = talk(&b, o->address);
 	python_destroy(b.run.python);
 	return err ? act_cli_fail(err) : 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define READ_SIZE (256u << 10)
@@ -135,6 +136,22 @@ static void flush(struct loop *lp)
 	watch_client(lp, session_wants_input(lp->session), tx->len > 0);
 }
 
+/* For a request that takes long: what it has said is sent, and whether it is still wanted. */
+static bool push(void *arg)
+{
+	struct loop *lp = arg;
+	sigset_t pending;
+	char byte;
+
+	flush(lp);
+	if (sigpending(&pending) == 0 &&
+	    (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT) ||
+	     sigismember(&pending, SIGHUP)))
+		return false;
+	ssize_t n = recv(lp->conn.in, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return lp->session->end == SESSION_OPEN && n && (n < 0 || byte != '\3');
+}
+
 /* Requests that waited for their replies to find room. */
 static void answer(struct loop *lp)
 {
@@ -213,6 +230,8 @@ int loop_run(struct session *s, struct listener *l)
 	struct loop lp = { .session = s, .listener = l, .conn = { -1, -1 } };
 	sigset_t set;
 
+	s->push = push;
+	s->push_arg = &lp;
 	our_signals(&set);
 	lp.epoll = epoll_create1(EPOLL_CLOEXEC);
 	lp.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -231,6 +250,7 @@ int loop_run(struct session *s, struct listener *l)
 		conn_close(&lp.conn);
 		session_close(s);
 	}
+	s->push = NULL;
 	close(lp.signals);
 	close(lp.epoll);
 	return 0;
