@@ -71,9 +71,9 @@ struct err *act_official_check(struct act *a, struct target *t, struct python *p
 	if (err)
 		return err;
 	if (enabled != 1)
-		return err_new(ERR_STATE, "remote debugging is disabled in this process "
-					  "(-X disable-remote-debug, PYTHON_DISABLE_REMOTE_DEBUG, "
-					  "or how it was built)");
+		return err_new(ERR_STATE,
+			       "remote debugging is disabled there (-X disable-remote-debug, "
+			       "PYTHON_DISABLE_REMOTE_DEBUG, or its build)");
 	if (pending)
 		return err_new(ERR_STATE, "another debugger has just asked thread %d", a->worker);
 	return NULL;

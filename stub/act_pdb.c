@@ -129,6 +129,7 @@ const char act_pdb[] =
 "        if is_pdbs(frame):\n"
 "            tracer.wanted = not tracer.talking\n"
 "        else:\n"
+"            sys.settrace(None)  # it would trace pdb itself\n"
 "            tracer.talk(frame)\n"
 "    elif sys.gettrace() is not None:\n"
 "        raise RuntimeError('the program has a tracer already: %r' % (sys.gettrace(),))\n"

@@ -220,9 +220,8 @@ struct err *act_talk_listen(const char *address, struct listener *ret, struct bu
 	}
 	if (getsockname(ret->fd, &own.addr.any, &own.len) != 0 || !is_loopback(&own)) {
 		listener_close(ret);
-		return err_new(ERR_STATE,
-			       "pdb listens at this host alone (127.0.0.1, ::1): whoever "
-			       "reaches it can do what the program can");
+		return err_new(ERR_STATE, "pdb listens at the loopback alone: who reaches it can "
+					  "do what the program can");
 	}
 	buf_printf(said, "nc %s %u", own.addr.any.sa_family == AF_INET ? "127.0.0.1" : "::1",
 		   port_of(&own));

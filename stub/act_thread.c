@@ -155,9 +155,8 @@ static struct err *say_unknown(const struct act *a, const struct native_stack *s
 		i++;
 	bool named = i < st->n && f[i].symbol && f[i].module;
 	return err_new(ERR_STATE,
-		       "thread %d waits in %.40s%s%.40s, and may hold a lock there that Python "
-		       "would wait for",
-		       a->worker, named ? f[i].symbol : "native code that is not known",
+		       "thread %d waits in %.30s%s%.20s: it may hold a lock that Python needs",
+		       a->worker, named ? f[i].symbol : "code that is not known",
 		       named ? " of " : "", named ? base_name(f[i].module) : "");
 }
 
@@ -192,8 +191,8 @@ static struct err *choose_for_worker(struct act *a, struct python *py, const str
 		return check_frames(a, py, space, &call);
 	if (snap->version_hex < MONITORING)
 		return err_new(ERR_STATE,
-			       "thread %d %s: before 3.12 only threads that wait for something "
-			       "else are served, apart from the main one",
+			       "thread %d %s: before 3.12 that can only be the main thread, "
+			       "or one that waits for something",
 			       th->tid, th->gil_wanted ? "waits for the GIL" : "is running");
 	if (!th->nframes)
 		return err_new(ERR_STATE, "thread %d runs no Python", th->tid);

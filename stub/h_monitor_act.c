@@ -529,9 +529,8 @@ static struct err *talk(struct monitor_pdb *p, const struct order *o)
 static struct err *run_py_pdb(struct session *s, const char *args, struct buf *out)
 {
 	struct order o = { .limit_s = CLIENT_S };
-	struct monitor_pdb p = {
-		.m = { .s = s, .judge = s->target->judge, .standing = true }, .out = out
-	};
+	struct monitor_pdb p = { .m = { .s = s, .judge = s->target->judge, .standing = true },
+				 .out = out };
 	const struct act_ways ways = { release, regain, talk_for, &p };
 	struct places before;
 
@@ -546,8 +545,13 @@ static struct err *run_py_pdb(struct session *s, const char *args, struct buf *o
 				  .python = s->python,
 				  .limit_ms = FOREVER_MS,
 				  .job = act_talk_job(*o.thread ? o.thread : NULL, o.official) };
-	p.talk = (struct act_talk){ .run = &p.run, .in = -1, .out = -1, .signals = -1,
-				    .link = -1,	   .look = attend, .look_arg = &p };
+	p.talk = (struct act_talk){ .run = &p.run,
+				    .in = -1,
+				    .out = -1,
+				    .signals = -1,
+				    .link = -1,
+				    .look = attend,
+				    .look_arg = &p };
 	note_places(s, &before);
 	err = talk(&p, &o);
 	if (!err && !p.m.ended)

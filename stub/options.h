@@ -26,18 +26,18 @@ enum mode {
 
 struct options {
 	enum mode mode;
-	const char *comm;     /* HOST:PORT, :PORT, unix:PATH, fd:N, - or stdio, a device */
-	pid_t pid;	      /* MODE_ATTACH, MODE_STACKS, MODE_EXEC, MODE_PDB */
-	const char *core;     /* MODE_CORE, MODE_STACKS: a core file; NULL: the process `pid' */
-	const char *exe;      /* with core: the program's file, or NULL */
-	const char *sysroot;  /* with core: below it are the files that were mapped; or NULL */
-	char **argv;	      /* MODE_LAUNCH: the program and its arguments; borrowed */
-	char **wrapper;	      /* --wrapper, up to "--"; borrowed, NULL-terminated; or NULL */
-	const char *script;   /* MODE_EXEC: its file, `-' is stdin; NULL: `code' */
-	const char *code;     /* MODE_EXEC: -c */
-	const char *thread;   /* MODE_EXEC, MODE_PDB: its id or its name; NULL: the main one */
-	const char *address;  /* MODE_PDB: where to wait for a client of pdb's; NULL: our terminal */
-	bool pep768;	      /* MODE_EXEC, MODE_PDB: by the fields of PEP 768 */
+	const char *comm;    /* HOST:PORT, :PORT, unix:PATH, fd:N, - or stdio, a device */
+	pid_t pid;	     /* MODE_ATTACH, MODE_STACKS, MODE_EXEC, MODE_PDB */
+	const char *core;    /* MODE_CORE, MODE_STACKS: a core file; NULL: the process `pid' */
+	const char *exe;     /* with core: the program's file, or NULL */
+	const char *sysroot; /* with core: below it are the files that were mapped; or NULL */
+	char **argv;	     /* MODE_LAUNCH: the program and its arguments; borrowed */
+	char **wrapper;	     /* --wrapper, up to "--"; borrowed, NULL-terminated; or NULL */
+	const char *script;  /* MODE_EXEC: its file, `-' is stdin; NULL: `code' */
+	const char *code;    /* MODE_EXEC: -c */
+	const char *thread;  /* MODE_EXEC, MODE_PDB: its id or its name; NULL: the main one */
+	const char *address; /* MODE_PDB: where to wait for a client of pdb's; NULL: our terminal */
+	bool pep768;	     /* MODE_EXEC, MODE_PDB: by the fields of PEP 768 */
 	unsigned int timeout; /* MODE_EXEC: seconds */
 	bool no_output;	      /* MODE_EXEC: what the script prints goes where the program's does */
 	bool once;

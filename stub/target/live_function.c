@@ -21,11 +21,12 @@
 
 #include "stub/target/live_priv.h"
 
-#define BELOW_STACK 512u /* the red zone is 128 bytes */
-#define STOPS_MAX   64u	 /* on the way: signals, what it writes */
-#define LIMIT_MS    5000 /* it waits for nothing */
-#define DIRECTION   0x400u
-#define TRAP_FLAG   0x100u
+#define BELOW_STACK  512u /* the red zone is 128 bytes */
+#define STOPS_MAX    64u  /* on the way: signals, what it writes */
+#define LIMIT_MS     5000 /* it waits for nothing */
+#define SYSCALL_STOP 0x80 /* PTRACE_O_TRACESYSGOOD */
+#define DIRECTION    0x400u
+#define TRAP_FLAG    0x100u
 
 /* Kernel: include/linux/errno.h; what a call returns inside that is to be made again. */
 #define ERESTARTSYS	      512
@@ -121,12 +122,12 @@ static struct err *go_on(struct live *l, struct lwp *p, struct live_held *held, 
 	}
 	if (!by_itself)
 		return err_new(ERR_STATE, "a function that we called does not return");
-	int signo = WSTOPSIG(status);
+	int signo = WSTOPSIG(status) & ~SYSCALL_STOP;
 	*ret = CAUGHT_OTHERWISE;
 	if (status >> 16)
 		return NULL;
 	if (signo == SIGTRAP && ptrace(PTRACE_GETSIGINFO, p->tid, NULL, &info) == 0 &&
-	    (info.si_code == SIGTRAP || info.si_code == (SIGTRAP | 0x80))) {
+	    (info.si_code & ~SYSCALL_STOP) == SIGTRAP) {
 		*ret = CAUGHT_AT_CALL;
 		return NULL;
 	}
