@@ -52,11 +52,17 @@ static void put_reason(struct buf *out, struct err *err)
 	err_drop(err);
 }
 
-/* A cell's content; what is no cell yet is the argument that will be put into one. */
+/*
+ * A cell's content; what is no cell yet is the argument that will be put into one.  Up to
+ * 3.10 cells have a place of their own: there it need not be known what the type is called,
+ * which a core does not tell where nobody imported `types'.
+ */
 static struct err *open_cell(struct py_values *v, uint64_t *addr)
 {
 	v->reads = v->limits.reads;
-	return val_is(v, *addr, "cell") ? val_word(v, *addr, v->lay.cell.ref, addr) : NULL;
+	bool always = PY_MINOR(v->off->version_hex) < 0x030b;
+	return always || val_is(v, *addr, "cell") ? val_word(v, *addr, v->lay.cell.ref, addr)
+						  : NULL;
 }
 
 static void put_value(struct visitor *w, uint64_t addr)

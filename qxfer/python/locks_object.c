@@ -160,18 +160,34 @@ static bool is_function(struct py_locker *l, uint64_t addr, const char *name)
 	       word(l, code, l->w.off->code.name, &text) && is_str(l, text, name);
 }
 
+/*
+ * Names of methods of C's are constants of its file, and those are not in a core; but the
+ * class has descriptors by name, with d_method behind d_name and d_qualname.
+ */
+static bool is_method_of(struct py_locker *l, uint64_t self, uint64_t def, const char *name)
+{
+	const struct py_type *t = type_of(l, self);
+	uint64_t descr = 0, of;
+	struct err *err = t && t->dict ? val_dict_find(&l->v, t->dict, name, &descr) : NULL;
+	err_drop(err);
+	return !err && descr && word(l, descr, l->lay->descr.name + 16, &of) && of == def;
+}
+
 /* PyMethodDef.ml_name is its first member. */
 static bool is_builtin(struct py_locker *l, uint64_t addr, const char *name)
 {
 	char text[32] = "";
-	uint64_t def, at;
+	uint64_t def, at, self;
 	size_t len = strlen(name) + 1;
-	if (len > sizeof(text) || !word(l, addr, l->v.lay.builtin.def, &def) ||
-	    !word(l, def, 0, &at))
+	if (len > sizeof(text) || !word(l, addr, l->v.lay.builtin.def, &def))
 		return false;
-	struct err *err = val_read(&l->v, at, text, len);
+	bool there = word(l, def, 0, &at);
+	struct err *err = there ? val_read(&l->v, at, text, len) : NULL;
+	there = there && !err;
 	err_drop(err);
-	return !err && memcmp(text, name, len) == 0;
+	if (there)
+		return memcmp(text, name, len) == 0;
+	return word(l, addr, l->v.lay.builtin.self, &self) && is_method_of(l, self, def, name);
 }
 
 uint64_t lck_bound_self(struct py_locker *l, uint64_t addr, const char *name)

@@ -59,6 +59,8 @@ static const struct row {
 	{ "_collections_abc", "str_iterator", "str_ascii_iterator", ITSELF, 11, 0 },
 	{ "_collections_abc", "str_iterator", "str_iterator", ITSELF, 0, 11 },
 	{ "_collections_abc", "tuple_iterator", "tuple_iterator", ITSELF, 0, 0 },
+	{ "_contextvars", "Context", "Context", ITSELF, 7, 10 },
+	{ "_contextvars", "Context", "_contextvars.Context", ITSELF, 10, 0 },
 	{ "_frozen_importlib", "_wrap", "code", OF_CODE, 0, 0 },
 	{ "_frozen_importlib", "_wrap", "function", OF_VALUE, 0, 0 },
 	{ "_functools", "partial", "functools.partial", ITSELF, 0, 0 },
