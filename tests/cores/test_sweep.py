@@ -7,8 +7,8 @@ import signal
 import subprocess
 
 import zoo
-from cores import crashed, kernel_writes, newest, same_view, unlimited
-from harness import INFERIORS, Process, case
+from cores import begun, by_kernel, crashed, kernel_writes, same_view
+from harness import INFERIORS, case
 
 # Programs that go on for ever: arguments, and threads to wait for.
 PROGRAMS = {
@@ -24,31 +24,6 @@ BUILDS = {"pie": [], "no-pie": ["-no-pie"], "static": ["-static"], "optimized": 
 SIGNALS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGQUIT)
 # What the kernel is told to write (core(5)): as always, all, no shared memory.
 FILTERS = ("0x33", "0x7f", "0x31")
-
-
-def begun(t, command, threads, folder, filter_bits=None):
-    """The program, once it has all its threads."""
-    path = os.path.realpath(command[0])
-    if filter_bits:
-        command = ["/bin/sh", "-c", 'echo $0 >/proc/self/coredump_filter; exec "$@"', filter_bits,
-                   *command]
-    program = t.start(Process, os.path.basename(command[0]), command, cwd=folder,
-                      preexec_fn=unlimited)
-    t.eventually(lambda: os.readlink("/proc/%d/exe" % program.pid) == path
-                 and len(t.threads(program.pid)) >= threads, "it has its threads")
-    return program
-
-
-def by_kernel(t, command, threads, signo, filter_bits):
-    """A core of a program that a signal ends."""
-    folder = os.path.join(t.dir, "%d-%s" % (signo, filter_bits))
-    os.mkdir(folder)
-    program = begun(t, command, threads, folder, filter_bits)
-    program.signal(signo)
-    program.wait()
-    core = newest(folder)
-    t.check(core, "the kernel writes a core")
-    return core
 
 
 def by_gcore(t, gdb, command, threads, remote):

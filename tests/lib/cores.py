@@ -11,7 +11,7 @@ import signal
 import struct
 import subprocess
 
-from harness import Server
+from harness import Process, Server
 
 SHOW = ("bt", "info threads", "thread apply all info registers",
         "info registers float", "p $xmm0", "p $_siginfo.si_signo", "p $_siginfo._sifields._sigfault",
@@ -52,6 +52,31 @@ def crashed(t, command, folder=None):
     core = newest(folder)
     if not core:
         t.skip("the system writes no cores")
+    return core
+
+
+def begun(t, command, threads, folder, filter_bits=None):
+    """The program, once it has all its threads."""
+    path = os.path.realpath(command[0])
+    if filter_bits:
+        command = ["/bin/sh", "-c", 'echo $0 >/proc/self/coredump_filter; exec "$@"', filter_bits,
+                   *command]
+    program = t.start(Process, os.path.basename(command[0]), command, cwd=folder,
+                      preexec_fn=unlimited)
+    t.eventually(lambda: os.readlink("/proc/%d/exe" % program.pid) == path
+                 and len(t.threads(program.pid)) >= threads, "it has its threads")
+    return program
+
+
+def by_kernel(t, command, threads, signo, filter_bits):
+    """A core of a program that a signal ends."""
+    folder = os.path.join(t.dir, "%d-%s" % (signo, filter_bits))
+    os.mkdir(folder)
+    program = begun(t, command, threads, folder, filter_bits)
+    program.signal(signo)
+    program.wait()
+    core = newest(folder)
+    t.check(core, "the kernel writes a core")
     return core
 
 
@@ -216,7 +241,7 @@ def known(native, served):
     """Both without the registers that gdb itself cannot read: an old gdb and a new processor."""
     def name(line):
         return line.split(" ", 1)[0]
-    lost = {name(line) for line in native.splitlines() if line.endswith("<unavailable>")}
+    lost = {name(line) for line in native.splitlines() if "<unavailable>" in line}
     return ["\n".join(line for line in text.splitlines() if name(line) not in lost)
             for text in (native, served)]
 
