@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * i386 in gdb's order (gdb/arch/i386.c and gdb/features/i386/32bit-*.xml as of 13):
- * core, sse, linux, and then what XCR0 says there is.  Only cores are of it.
+ * core, sse, linux, and then what XCR0 says there is.
  */
 #include "arch/x86_rows.h"
 
@@ -116,9 +116,21 @@ const struct arch arch_i386 = {
 	.bp_insn = bp_insn,
 	.bp_len = sizeof(bp_insn),
 	.pc_after_bp = 1,
+	.watchpoints = 4,
 };
 
 struct err *arch_i386_select(const struct xsave_layout *layout, struct arch **ret)
 {
 	return x86_select(&arch_i386, extended, COUNT(extended), layout, ret);
+}
+
+struct err *arch_i386_detect(const struct xsave_layout *cpu, const void *area, size_t size,
+			     struct arch **ret)
+{
+	struct xsave_layout layout = *cpu;
+
+	if (size < XSAVE_MIN)
+		return arch_i386_select(NULL, ret);
+	xsave_layout_restrict(&layout, xsave_xcr0(area, size));
+	return arch_i386_select(&layout, ret);
 }

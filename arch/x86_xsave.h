@@ -71,6 +71,8 @@ struct err *arch_i386_select(const struct xsave_layout *layout, struct arch **re
  */
 struct err *arch_x86_64_detect(const struct xsave_layout *cpu, const void *area, size_t size,
 			       struct arch **ret) MUST_CHECK;
+struct err *arch_i386_detect(const struct xsave_layout *cpu, const void *area, size_t size,
+			     struct arch **ret) MUST_CHECK;
 
 /* Row hooks: a register of an XSAVE component, or of the legacy area alone. */
 void xsave_get(const struct reg *r, const uint8_t *area, uint8_t *ret);

@@ -11,7 +11,7 @@ DOCUMENT(build_features)
 		return err_new(ERR_NOT_FOUND, "no description named %.60s", annex);
 	const struct arch *a = ctx->target->arch;
 	_cleanup_buf_ struct buf more = { 0 };
-	if (ctx->python)
+	if (ctx->python && a->addr_size == 8)
 		pyregs_tdesc(a->nregs, &more);
 	buf_put(&more, "", 1);
 	if (more.failed)

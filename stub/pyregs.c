@@ -9,7 +9,7 @@ bool pyregs_find(const struct session *s, uint64_t n, enum pyreg *which)
 {
 	uint16_t first = s->target->arch->nregs;
 
-	if (!s->python || n < first || n - first >= PYREGS)
+	if (!s->python || s->target->arch->addr_size != 8 || n < first || n - first >= PYREGS)
 		return false;
 	*which = (enum pyreg)(n - first);
 	return true;

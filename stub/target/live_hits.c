@@ -64,14 +64,17 @@ static bool watches_data(const struct live *l)
 	return false;
 }
 
-/* The processor would stop at a watched place, or for a trap flag of the program's own. */
+/*
+ * The processor would stop at a watched place, or for a trap flag of the program's own.  In
+ * 32-bit code the same bytes are other instructions.
+ */
 static bool emulate(struct live *l, struct lwp *p, struct user_regs_struct *r)
 {
 	struct emulation e = { l, p };
 	const struct x86_memory mem = { read_own, write_own, has_shadow_stack, &e };
 	uint8_t code[X86_INSN_MAX];
 
-	if (watches_data(l) || (r->eflags & 0x100))
+	if (watches_data(l) || (r->eflags & 0x100) || r->cs != LIVE_USER_CS64)
 		return false;
 	size_t n = live_read_code(l, r->rip, code, sizeof(code));
 	return x86_emulate(code, n, r, &mem) && ptrace(PTRACE_SETREGS, p->tid, NULL, r) == 0;
@@ -80,14 +83,15 @@ static bool emulate(struct live *l, struct lwp *p, struct user_regs_struct *r)
 static bool is_told(struct live *l, struct lwp *p, const struct user_regs_struct *r)
 {
 	const struct target_judge *judge = l->target.judge;
+	uint8_t regset[sizeof(*r)];
 	struct target_hit hit = {
 		.tid = p->tid,
 		.type = p->event.kind == STOP_HWBREAK ? POINT_HW : POINT_SW,
 		.addr = p->event_pc,
 		.traced = p->traced,
 		.client = p->client_hit,
-		.regset = r,
-		.regset_size = sizeof(*r),
+		.regset = regset,
+		.regset_size = live_put_gprs(l, r, regset, sizeof(regset)),
 	};
 	/* It was there when the thread ran into it; or a tracepoint was, of a run that is over. */
 	if (!judge || (!p->client_hit && !judge->follows))
@@ -104,6 +108,8 @@ void live_follow(struct live *l, struct lwp *p)
 	const struct target_judge *judge = l->target.judge;
 	struct user_regs_struct r;
 
+	uint8_t regset[sizeof(r)];
+
 	p->followed = judge && judge->stepped && ptrace(PTRACE_GETREGS, p->tid, NULL, &r) == 0;
 	if (!p->followed)
 		return;
@@ -111,8 +117,8 @@ void live_follow(struct live *l, struct lwp *p)
 		.tid = p->tid,
 		.type = POINT_SW,
 		.addr = r.rip,
-		.regset = &r,
-		.regset_size = sizeof(r),
+		.regset = regset,
+		.regset_size = live_put_gprs(l, &r, regset, sizeof(regset)),
 	};
 	target_moved(&l->target);
 	p->followed = judge->stepped(judge->ctx, &hit);

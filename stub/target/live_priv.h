@@ -257,11 +257,23 @@ bool live_set_pc(struct lwp *p, uint64_t pc);
 void live_sync_dregs(struct live *l, struct lwp *p);
 void live_clear_dregs(struct lwp *p);
 uint64_t live_take_dr6(struct lwp *p);
+
+/* live_i386.c */
+/* What the process is; @tid is a thread of it that has stopped. */
 struct err *live_detect_arch(struct live *l, pid_t tid) MUST_CHECK;
+static inline bool live_is_32(const struct live *l)
+{
+	return l->target.arch->addr_size == 4;
+}
+/* The general regset of target.arch, up to @room bytes of it; how many there are. */
+size_t live_put_gprs(const struct live *l, const struct user_regs_struct *r, void *buf,
+		     size_t room);
+struct err *live_write_gprs_32(pid_t tid, const void *buf, size_t size) MUST_CHECK;
 
 /* live_call.c */
 #define LIVE_HELD_MAX  64
 #define LIVE_USER_CS64 0x33u
+#define LIVE_USER_CS32 0x23u
 extern const struct target_call_ops live_call_ops;
 /* Signals that came while a thread was led by the hand. */
 struct live_held {

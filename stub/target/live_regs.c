@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "arch/x86_xsave.h"
+#include "arch/x86_siginfo.h"
 #include "stub/target/live_priv.h"
 
 static void *regset_arg(const struct regset *rs)
@@ -20,12 +20,38 @@ static void *regset_arg(const struct regset *rs)
 	return (void *)(uintptr_t)rs->nt_type;
 }
 
+/* Those that the kernel shows us as of 64-bit code, whatever code the thread is in. */
+static struct err *read_general(struct live *l, pid_t tid, void *buf, size_t *size)
+{
+	struct user_regs_struct r;
+
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &r) != 0)
+		return err_os("reading the general registers of thread %d", tid);
+	*size = live_put_gprs(l, &r, buf, *size);
+	return NULL;
+}
+
+static struct err *read_fxsave(pid_t tid, void *buf, size_t *size)
+{
+	struct user_fpregs_struct area;
+
+	if (ptrace(PTRACE_GETFPREGS, tid, NULL, &area) != 0)
+		return err_os("reading the floating point registers of thread %d", tid);
+	if (*size > sizeof(area))
+		*size = sizeof(area);
+	memcpy(buf, &area, *size);
+	return NULL;
+}
+
 struct err *live_regset_read(struct target *t, pid_t tid, const struct regset *rs, void *buf,
 			     size_t *size)
 {
 	struct iovec iov = { buf, *size };
-	(void)t;
 
+	if (rs->nt_type == NT_PRSTATUS)
+		return read_general(to_live(t), tid, buf, size);
+	if (rs->nt_type == NT_PRXFPREG)
+		return read_fxsave(tid, buf, size);
 	if (ptrace(PTRACE_GETREGSET, tid, regset_arg(rs), &iov) != 0) {
 		if (errno == EINVAL || errno == ENODEV || errno == EIO)
 			return err_new(ERR_NOT_FOUND, "the kernel has no %s registers", rs->name);
@@ -39,8 +65,14 @@ static struct err *live_regset_write(struct target *t, pid_t tid, const struct r
 				     const void *buf, size_t size)
 {
 	struct iovec iov = { (void *)(uintptr_t)buf, size };
-	(void)t;
 
+	if (rs->nt_type == NT_PRSTATUS && live_is_32(to_live(t)))
+		return live_write_gprs_32(tid, buf, size);
+	if (rs->nt_type == NT_PRXFPREG && size == sizeof(struct user_fpregs_struct)) {
+		if (ptrace(PTRACE_SETFPREGS, tid, NULL, buf) != 0)
+			return err_os("writing the floating point registers of thread %d", tid);
+		return NULL;
+	}
 	if (ptrace(PTRACE_SETREGSET, tid, regset_arg(rs), &iov) != 0)
 		return err_os("writing the %s registers of thread %d", rs->name, tid);
 	return NULL;
@@ -60,18 +92,22 @@ struct err *live_siginfo_read(struct target *t, pid_t tid, void *buf, size_t *si
 	}
 	if (*size > sizeof(info))
 		*size = sizeof(info);
-	memcpy(buf, &info, *size);
+	uint8_t narrow[X86_SIGINFO_SIZE];
+	x86_siginfo_narrow((const uint8_t *)&info, narrow);
+	memcpy(buf, live_is_32(to_live(t)) ? (const void *)narrow : (const void *)&info, *size);
 	return NULL;
 }
 
 static struct err *live_siginfo_write(struct target *t, pid_t tid, const void *buf, size_t size)
 {
 	siginfo_t info;
-	(void)t;
 
 	if (size != sizeof(info))
 		return err_new(ERR_PROTO, "a siginfo has %zu bytes", sizeof(info));
-	memcpy(&info, buf, sizeof(info));
+	if (live_is_32(to_live(t)))
+		x86_siginfo_widen(buf, (uint8_t *)&info);
+	else
+		memcpy(&info, buf, sizeof(info));
 	if (ptrace(PTRACE_SETSIGINFO, tid, NULL, &info) != 0)
 		return err_os("writing the siginfo of thread %d", tid);
 	return NULL;
@@ -122,13 +158,26 @@ static bool is_never_restarted(uint64_t call)
 	}
 }
 
-#define USER_CS64 0x33u
+/* The same by the numbers of 32-bit code (arch/x86/entry/syscalls/syscall_32.tbl), sorted. */
+static const uint16_t never_restarted_32[] = {
+	3,   4,	  102, 117, 145, 146, 177, 247, 256, 319, 324, 337,
+	345, 362, 364, 369, 370, 371, 372, 417, 420, 421, 426, 441,
+};
+
+static bool is_never_restarted_32(uint64_t call)
+{
+	for (size_t i = 0; i < sizeof(never_restarted_32) / sizeof(never_restarted_32[0]); i++)
+		if (never_restarted_32[i] == call)
+			return true;
+	return false;
+}
 
 /* ERESTARTNOHAND: again, but EINTR if a handler ran; as select() has it. */
 void live_hide_interruption(struct lwp *p, const struct user_regs_struct *r)
 {
-	/* The processor's numbers of calls differ in 32-bit code. */
-	if (r->cs == USER_CS64 && (int64_t)r->rax == -EINTR && is_never_restarted(r->orig_rax))
+	if ((int32_t)r->rax == -EINTR &&
+	    (r->cs == LIVE_USER_CS64 ? is_never_restarted(r->orig_rax)
+				     : is_never_restarted_32(r->orig_rax)))
 		(void)ptrace(PTRACE_POKEUSER, p->tid, offsetof(struct user, regs.rax),
 			     (long)-KERNEL_ERESTARTNOHAND);
 }
@@ -163,6 +212,9 @@ bool live_trap_before(struct live *l, uint64_t pc)
 	       memcmp(code, a->bp_insn, a->bp_len) == 0;
 }
 
+#define I386_CLONE 120
+#define I386_VFORK 190
+
 uint64_t live_clone_flags(struct live *l, const struct lwp *p)
 {
 	struct user_regs_struct r;
@@ -170,19 +222,17 @@ uint64_t live_clone_flags(struct live *l, const struct lwp *p)
 
 	if (ptrace(PTRACE_GETREGS, p->tid, NULL, &r) != 0)
 		return 0;
-	switch (r.orig_rax) {
-	case SYS_clone:
-		return r.rdi;
-	case SYS_clone3:
-		/* The first member of its argument. */
-		if (pread(l->mem_fd, &flags, sizeof(flags), (off_t)r.rdi) != sizeof(flags))
-			return 0;
-		return flags;
-	case SYS_vfork:
+	bool wide = r.cs == LIVE_USER_CS64;
+	uint64_t first = wide ? r.rdi : (uint32_t)r.rbx;
+	if (r.orig_rax == (wide ? SYS_clone : I386_CLONE))
+		return first;
+	if (r.orig_rax == (wide ? SYS_vfork : I386_VFORK))
 		return CLONE_VM | CLONE_VFORK;
-	default:
+	/* The first member of its argument; the number is the same in both. */
+	if (r.orig_rax != SYS_clone3 ||
+	    pread(l->mem_fd, &flags, sizeof(flags), (off_t)first) != sizeof(flags))
 		return 0;
-	}
+	return flags;
 }
 
 #define EFLAGS_TF     0x100u
@@ -204,7 +254,8 @@ void live_watch_flags(struct live *l, struct lwp *p)
 	p->flags.own = r.eflags & EFLAGS_TF;
 	if (pread(l->mem_fd, code, sizeof(code), (off_t)r.rip) < 1)
 		return;
-	uint8_t at = code[0] == PREFIX_16_BIT || code[0] == PREFIX_REX_W ? 1 : 0;
+	bool rex = code[0] == PREFIX_REX_W && r.cs == LIVE_USER_CS64;
+	uint8_t at = code[0] == PREFIX_16_BIT || rex ? 1 : 0;
 	if (code[at] == OPCODE_PUSHF)
 		p->flags.pushed = (uint8_t)(at + 1);
 	p->flags.loads = code[at] == OPCODE_POPF || code[at] == OPCODE_IRET;
@@ -282,25 +333,4 @@ uint64_t live_take_dr6(struct lwp *p)
 		return 0;
 	poke_dreg(p, 6, 0);
 	return (uint64_t)v;
-}
-
-struct err *live_detect_arch(struct live *l, pid_t tid)
-{
-	struct arch *fresh = NULL;
-	uint8_t *area = malloc(REGSET_MAX);
-	struct iovec iov = { area, REGSET_MAX };
-
-	if (!area)
-		return &err_nomem;
-	/* A processor without XSAVE has no such set; what is left is x87 and SSE. */
-	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &iov) != 0)
-		iov.iov_len = 0;
-	struct err *err = arch_x86_64_detect(&l->cpu, area, iov.iov_len, &fresh);
-	free(area);
-	if (err)
-		return err;
-	arch_free(l->made_arch);
-	l->made_arch = fresh;
-	l->target.arch = fresh;
-	return NULL;
 }
