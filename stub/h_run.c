@@ -46,9 +46,17 @@ HANDLER(h_stop_reason)
 	return NULL;
 }
 
-/* Nothing was resumed: the client is told why, and at once that @tid has stopped. */
-static struct err *stay(struct session *s, pid_t tid, const char *why)
+/*
+ * A process that is never stopped cannot be resumed.  The client is told so, and at once that
+ * it has stopped: then it forgets what it has read, and looks again.
+ */
+static struct err *look_again(struct session *s, pid_t tid)
 {
+	static const char why[] = "The process is only looked at: it runs, and was not touched.\n";
+
+	tid = view_real_thread(s, tid);
+	if (!target_has_thread(s->target, tid))
+		tid = target_first_thread(s->target);
 	session_print(s, why, strlen(why));
 	s->stop = (struct stop_event){ .tid = tid, .kind = STOP_SIGNAL };
 	s->g_tid = tid;
@@ -58,18 +66,6 @@ static struct err *stay(struct session *s, pid_t tid, const char *why)
 	else
 		stop_reply(s, &s->reply);
 	return NULL;
-}
-
-/*
- * A process that is never stopped cannot be resumed.  The client is told so: then it forgets
- * what it has read, and looks again.
- */
-static struct err *look_again(struct session *s, pid_t tid)
-{
-	tid = view_real_thread(s, tid);
-	if (!target_has_thread(s->target, tid))
-		tid = target_first_thread(s->target);
-	return stay(s, tid, "The process is only looked at: it runs, and was not touched.\n");
 }
 
 /* The client was told of a library and resumes from that: what had stopped comes now. */
@@ -90,11 +86,6 @@ static struct err *resume_begins(struct session *s, pid_t tid, bool *done)
 	if (*done)
 		return report_deferred(s);
 	inferiors_restore(s);
-	*done = view_take_finish(s);
-	if (*done)
-		return stay(s, s->g_tid,
-			    "A Python frame is finished in its Python thread, which "
-			    "\"info threads\" names.\n");
 	*done = s->target->look != NULL;
 	if (*done)
 		return look_again(s, tid);
@@ -167,8 +158,11 @@ static struct err *convert(struct session *s, const struct rsp_vcont *from,
 	*ret = (struct resume_action){ .tid = id->tid == RSP_ALL ? -1 : id->tid };
 	if (id->tid == RSP_ANY)
 		ret->tid = view_has_thread(s, s->g_tid) ? s->g_tid : target_first_thread(s->target);
-	if (view_is_virtual(ret->tid))
+	pid_t virtual = view_steps_as(s, ret->tid);
+	if (virtual) {
+		ret->tid = virtual;
 		return convert_virtual(s, from, ret);
+	}
 	switch (from->kind) {
 	case 'r':
 		ret->range_start = from->start;
@@ -327,11 +321,12 @@ static struct err *resume_old(struct session *s, bool step, int signo)
 	if (err || done)
 		return err;
 
-	if (view_is_virtual(tid) && step)
-		err = view_step(s, tid, 0, 0);
+	pid_t virtual = view_steps_as(s, tid);
+	if (virtual && step)
+		err = view_step(s, virtual, 0, 0);
 	if (err)
 		return err;
-	step = step && !view_is_virtual(tid);
+	step = step && !virtual;
 	struct resume_action actions[2] = {
 		{ .tid = view_real_thread(s, tid),
 		  .kind = step ? RESUME_STEP : RESUME_CONT,

@@ -28,7 +28,12 @@ void mixed_forget(struct mixed *m)
 
 size_t mixed_length(const struct mixed_loop *l)
 {
-	return l->n > 1 ? l->n + 1 : l->n;
+	return l->n + l->bridged;
+}
+
+uint64_t mixed_place(const struct mixed_loop *l, size_t i)
+{
+	return l->top - (l->n - i) * MIXED_STEP;
 }
 
 /* ---- places ---- */
@@ -42,7 +47,7 @@ static size_t slot_of(const struct mixed *m, uint64_t sp)
 	return i;
 }
 
-static struct err *take_slot(struct mixed *m, uint64_t sp, uint64_t *far)
+static struct err *take_slot(struct mixed *m, uint64_t sp, uint64_t *top)
 {
 	if (!m->slots)
 		m->slots = calloc(MIXED_SLOTS, sizeof(*m->slots));
@@ -51,7 +56,7 @@ static struct err *take_slot(struct mixed *m, uint64_t sp, uint64_t *far)
 	size_t i = slot_of(m, sp);
 	m->nslots += !m->slots[i];
 	m->slots[i] = sp;
-	*far = MIXED_FAR + i * MIXED_SLOT;
+	*top = MIXED_FAR + (i + 1) * MIXED_SLOT - MIXED_STEP;
 	return NULL;
 }
 
@@ -79,33 +84,36 @@ const struct mixed_loop *mixed_find(const struct mixed *m, uint64_t sp)
 const struct synth_descriptor *mixed_in_loop(const struct mixed_loop *l,
 					     const struct synth_descriptor *chain, uint64_t sp)
 {
-	uint64_t off = sp - l->far;
+	uint64_t first = mixed_place(l, 0), off = sp - first;
 
 	if (sp == l->sp)
 		return chain;
-	if (sp < l->far || off % MIXED_STEP || off / MIXED_STEP + 1 >= mixed_length(l))
+	if (sp < first || off % MIXED_STEP || off / MIXED_STEP >= mixed_length(l))
 		return NULL;
-	return &chain[off / MIXED_STEP + 1];
+	return &chain[off / MIXED_STEP];
 }
 
 const struct synth_descriptor *mixed_descriptor(const struct mixed *m, uint64_t sp)
 {
 	uint64_t at = sp;
 
-	if (sp >= MIXED_FAR && sp < MIXED_FAR_END && m->slots)
+	if (mixed_has_place(m, sp))
 		at = m->slots[(sp - MIXED_FAR) / MIXED_SLOT];
 	const struct mixed_loop *l = mixed_find(m, at);
 	return l ? mixed_in_loop(l, &m->chain[l->first], sp) : NULL;
 }
 
-bool mixed_waits_at(const struct mixed *m, pid_t tid, uint64_t pc)
+bool mixed_has_place(const struct mixed *m, uint64_t addr)
 {
-	for (size_t i = 0; i < m->nloops; i++) {
-		const struct mixed_loop *l = &m->loops[i];
-		for (size_t k = 0; l->tid == tid && k + 1 < l->n; k++)
-			if (m->chain[l->first + k].ra == pc)
-				return true;
-	}
+	return m->slots && addr >= MIXED_FAR && addr < MIXED_FAR_END &&
+	       m->slots[(addr - MIXED_FAR) / MIXED_SLOT];
+}
+
+bool mixed_waits_at(const struct mixed *m, const struct mixed_loop *l, uint64_t pc)
+{
+	for (size_t k = 0; k < mixed_length(l); k++)
+		if (m->chain[l->first + k].ra == pc)
+			return true;
 	return false;
 }
 
@@ -148,7 +156,7 @@ static void put_chain(struct mixed *m, const struct mixed_loop *l, const struct 
 	for (size_t i = 0; i < length; i++)
 		d[i] = (struct synth_descriptor){
 			.locals = i < l->n ? frames[i].locals : 0,
-			.cfa = l->far + i * MIXED_STEP,
+			.cfa = mixed_place(l, i + 1),
 			.ra = i + 1 < l->n ? frames[i + 1].pc : bridge,
 		};
 	d[length - 1].cfa = l->sp;
@@ -160,9 +168,12 @@ static struct err *add_loop(struct mixed *m, const struct mixed_source *src,
 			    const struct native_frame *c, const struct mixed_frame *frames,
 			    size_t n)
 {
-	struct mixed_loop l = {
-		.tid = src->tid, .sp = c->cfa, .pc = frames[0].pc, .first = m->nchain, .n = n
-	};
+	struct mixed_loop l = { .tid = src->tid,
+				.sp = c->cfa,
+				.pc = frames[0].pc,
+				.first = m->nchain,
+				.n = n,
+				.bridged = src->several || n > 1 };
 
 	if (l.sp < MIXED_STACKS_LOW || l.sp >= MIXED_STACKS_HIGH || l.sp % WORD)
 		return err_new(ERR_STATE, "0x%" PRIx64 " is no place for a stack", l.sp);
@@ -172,9 +183,11 @@ static struct err *add_loop(struct mixed *m, const struct mixed_source *src,
 	if (!err)
 		err = make_room(m, n);
 	if (!err)
-		err = take_slot(m, l.sp, &l.far);
+		err = take_slot(m, l.sp, &l.top);
 	if (err)
 		return err;
+	if (src->caller && (!m->nloops || m->loops[m->nloops - 1].tid != src->tid))
+		*src->caller = c[1].regs;
 	m->nchain += mixed_length(&l);
 	m->loops[m->nloops++] = l;
 	put_chain(m, &l, frames, src->bridge);

@@ -11,8 +11,12 @@
  *
  * Where the frames lie ("sp" of each): the first one where C's caller does, so that it is
  * that one's stack; the others beyond the end of all user space, 8 bytes apart.  gdb wants the
- * addresses to rise; lldb wants multiples of 8.  If they are several, the last one is
- * the bridge, whose name lets gdb go down again to C.
+ * addresses to rise; lldb wants multiples of 8.  Where a loop may run several frames the last one
+ * is the bridge, whose name lets gdb go down again to C.
+ *
+ * A client knows a frame by where its caller lies (the CFA), and takes it for the same one as
+ * long as that stays.  So places are counted from the outermost frame of a loop, and a loop
+ * that runs a single frame just now has the bridge as well.
  *
  * Cost: a loop takes 64 bytes, a frame 24; a look-up is logarithmic in the number of loops.
  */
@@ -27,7 +31,7 @@
 #define MIXED_FRAMES_MAX 400000u /* likewise, bridges among them */
 
 /* Stacks below it would have their descriptors in the process; there are none above. */
-#define MIXED_STACKS_LOW  (1ull << 41)
+#define MIXED_STACKS_LOW  ((1ull << 41) + (1ull << 28))
 #define MIXED_STACKS_HIGH ((1ull << 47) - 4096)
 
 /* Where frames lie that have no place on C's stack. */
@@ -38,7 +42,7 @@
 #define MIXED_FAR_END  (MIXED_FAR + MIXED_SLOT * MIXED_SLOTS)
 #define MIXED_LOOP_MAX (MIXED_SLOT / MIXED_STEP - 2) /* frames of one loop */
 
-/* The descriptors of all of these. */
+/* The descriptors of all of these; they begin behind MIXED_FAR_END. */
 #define MIXED_START (MIXED_STACKS_LOW << SYNTH_DESCRIPTOR_SHIFT)
 #define MIXED_END   (MIXED_FAR_END << SYNTH_DESCRIPTOR_SHIFT)
 
@@ -51,8 +55,9 @@ struct mixed_loop {
 	pid_t tid;
 	uint64_t sp;	 /* once it has returned; the return address is in the word below */
 	uint64_t ra, pc; /* that address, and what is shown in its place */
-	uint64_t far;	 /* the sp of its second frame */
+	uint64_t top;	 /* the sp of the bridge, or behind the frames if there is none */
 	size_t first, n; /* its frames' descriptors, without the bridge's */
+	bool bridged;
 };
 
 /* What is shown of one stop; all zero is nothing. */
@@ -71,6 +76,9 @@ struct mixed_source {
 	const struct py_mixed *stack;
 	struct mem *mem; /* the process's own */
 	uint64_t bridge; /* a pc in the bridge, as of a caller */
+	bool several;	 /* a loop of this Python may run several frames */
+	/* NULL, or for the registers of the innermost loop's caller, once that returns */
+	struct space_regs *caller;
 	/* What is to be shown of a Python frame; false: that is not known. */
 	bool (*frame)(void *ctx, const struct py_mixed_item *item, struct mixed_frame *ret);
 	void *ctx;
@@ -108,10 +116,18 @@ const struct synth_descriptor *mixed_descriptor(const struct mixed *m, uint64_t 
 /* The same of one loop alone, whose descriptors begin at @chain. */
 const struct synth_descriptor *mixed_in_loop(const struct mixed_loop *l,
 					     const struct synth_descriptor *chain, uint64_t sp);
-/* Whether a Python frame of @tid is shown as waiting at @pc for one that it called. */
-bool mixed_waits_at(const struct mixed *m, pid_t tid, uint64_t pc);
+/* Whether @addr is among those that a loop has for its frames. */
+bool mixed_has_place(const struct mixed *m, uint64_t addr);
+/* Whether a frame of @l, its bridge or C behind them waits at @pc for one that it called. */
+bool mixed_waits_at(const struct mixed *m, const struct mixed_loop *l, uint64_t pc);
 /* How many descriptors a loop has. */
 size_t mixed_length(const struct mixed_loop *l);
+/*
+ * The sp of its frame @i, the innermost one being 0; and bridge's, which is the last.  The innermost
+ * frame lies on C's stack as well (l->sp), and there alone as long as the client
+ * unwinds to it from C.
+ */
+uint64_t mixed_place(const struct mixed_loop *l, size_t i);
 
 /*
  * Whether a read is one of the lines that a client's unwinder keeps of stacks: gdb's of 64

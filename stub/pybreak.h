@@ -93,6 +93,7 @@ bool pybreak_stopped_at(const struct pybreak *pb, const struct stop_event *ev,
 /* What a step does at calls; returns are always followed. */
 enum pybreak_step {
 	PYBREAK_INTO, /* ends at the entry of whatever Python function the thread enters */
+	PYBREAK_NEAR, /* only of one that no C calls: that this loop of the interpreter runs */
 	PYBREAK_OVER, /* not at those */
 	PYBREAK_OUT,  /* nor at other lines of the frame: ends when it has returned */
 };
@@ -105,7 +106,8 @@ enum pybreak_step {
  *    lies before the range;
  *  - or has left the frame by return, yield or an exception: at the next instruction of
  *    an older frame, which may be in the middle of a line;
- *  - or, with PYBREAK_INTO, enters a frame: at the first instruction past its RESUME.
+ *  - or, with PYBREAK_INTO, enters a frame: at the first instruction past its RESUME; with
+ *    PYBREAK_NEAR, for a thread that is stopped at a Python place, in the same loop.
  * The frame is the innermost of the thread's Python stack.  A stop of any kind ends the
  * step, and takes what it needed out of the process: pybreak_step_end().
  */

@@ -396,7 +396,7 @@ static bool at_resume(struct pybreak *pb, pid_t tid, struct user_regs_struct *r)
 	if (!at)
 		return false;
 	r->rip = pb->handlers.target[op];
-	if (write_regs(pb->target, tid, r))
+	if (write_regs(pb->target, tid, r) && (!pb->step.stack || pb->step.stack == r->rsp))
 		pybreak_step_entered(pb, tid, frame, code,
 				     (uint32_t)(at - code - pb->off.code.bytecode));
 	return true;

@@ -57,6 +57,7 @@ struct step {
 	uint64_t older[STEP_FRAMES_MAX];
 	size_t nolder;
 	bool into;	/* entries are caught: the table's RESUMEs, to 3.10 `entry' */
+	uint64_t stack; /* at those, of the loop that counts; 0: of any */
 	uint64_t entry; /* the trap at the evaluation loop's first instruction; or 0 */
 };
 

@@ -248,6 +248,20 @@ static struct err *find_frames(struct pybreak *pb, pid_t tid, const struct py_fr
 	return err_new(ERR_NOT_FOUND, "thread %d runs no Python", tid);
 }
 
+/* A loop has the same stack pointer wherever it is between two instructions of Python. */
+static struct err *find_stack(struct pybreak *pb, pid_t tid)
+{
+	const struct space *space;
+	struct space_regs regs;
+	struct err *err = target_space(pb->target, &space);
+
+	if (!err && !space->dwarf_regs(space->ctx, tid, &regs))
+		err = err_new(ERR_STATE, "the registers of thread %d are not known", (int)tid);
+	if (!err)
+		pb->step.stack = regs.value[SPACE_REG_SP];
+	return err;
+}
+
 struct err *pybreak_step(struct pybreak *pb, pid_t tid, enum pybreak_step how, uint32_t start,
 			 uint32_t end)
 {
@@ -268,7 +282,10 @@ struct err *pybreak_step(struct pybreak *pb, pid_t tid, enum pybreak_step how, u
 		err = want_frame(pb, start, end, f[0].code_addr);
 	if (!err)
 		err = want_older(pb, f, n);
-	if (!err && how == PYBREAK_INTO)
+	if (!err && how == PYBREAK_NEAR)
+		err = find_stack(pb, tid);
+	/* To 3.10 each frame has a loop of its own. */
+	if (!err && (how == PYBREAK_INTO || (how == PYBREAK_NEAR && !pb->bias)))
 		err = catch_entries(pb);
 	mem_invalidate(&pb->target->mem);
 	if (err)

@@ -55,6 +55,7 @@ void view_destroy(struct view *v)
 	view_close_dir(v);
 	view_mixed_deinit(v);
 	view_return_deinit(v);
+	view_pose_deinit(v);
 	synth_destroy(v->synth);
 	names_deinit(&v->c_names);
 	arena_deinit(&v->arena);
@@ -104,6 +105,7 @@ void view_moved(struct session *s)
 	if (!s->view)
 		return;
 	forget_stop(s->view);
+	view_pose_end(s->view);
 	s->view->posed = NULL;
 	s->view->stop++;
 }

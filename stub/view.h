@@ -69,7 +69,13 @@ struct err *view_reg_get(struct session *s, pid_t tid, uint16_t regnum,
 			 uint8_t ret[REG_MAX]) MUST_CHECK;
 /* As target_reg_uint(), likewise. */
 struct err *view_reg_uint(struct session *s, pid_t tid, uint16_t regnum, uint64_t *ret) MUST_CHECK;
-/* Why a virtual thread's registers cannot be written, or NULL for a real one. */
+/*
+ * The virtual thread that a step of @tid is one of: itself, or that of a real one which is
+ * shown at its innermost Python frame (it poses there).  0: neither.
+ */
+pid_t view_steps_as(const struct session *s, pid_t tid);
+bool view_poses(const struct session *s, pid_t tid);
+/* Why a virtual or a posing thread's registers cannot be written, or NULL for another. */
 struct err *view_refuse_write(const struct session *s, pid_t tid) MUST_CHECK;
 /*
  * Before a thread's pc is written: whether @pc is a synthetic one, and all that can be done about
@@ -153,8 +159,6 @@ void view_put_file_name(struct session *s, const char *name, const struct buf *b
 bool view_has_news(struct session *s);
 /* It was told so: s->stop is to be reported when it resumes. */
 void view_defer(struct session *s);
-/* The client resumes: whether it would finish a Python frame of a real thread, which can't be. */
-bool view_take_finish(struct session *s);
 /* The client resumes: whether a stop waits to be reported instead. */
 bool view_take_deferred(struct session *s);
 

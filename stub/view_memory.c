@@ -203,5 +203,6 @@ const struct overlay_area view_areas[] = {
 	  read_descriptors },
 	{ MIXED_START, VIEW_STACKS << SYNTH_DESCRIPTOR_SHIFT, "frames", view_mixed_read },
 	{ VIEW_SLOTS << SYNTH_DESCRIPTOR_SHIFT, MIXED_END, "frames", view_mixed_read },
+	{ MIXED_FAR, MIXED_FAR_END, "stacks", view_pose_read },
 };
 const size_t view_nareas = sizeof(view_areas) / sizeof(view_areas[0]);

@@ -13,12 +13,11 @@
 
 #define FLOOR_FRAMES 64u /* of the innermost loop; one with more is looked at whole */
 
-/* What the client can name: a frame of a library that it has read. */
+/* What the client can name: a frame of a library up to number @newest, which it has read. */
 static const struct view_frame *known_frame(const struct view *v, const struct py_snapshot *snap,
-					    const struct py_mixed_item *item)
+					    const struct py_mixed_item *item, uint32_t newest)
 {
 	const struct py_thread *th = &snap->threads[item->thread];
-	uint32_t known = synth_generation_at(v->synth, v->announced - 1)->number;
 	size_t k = item->index - th->first_frame;
 
 	for (size_t i = 0; i < v->nthreads; i++) {
@@ -27,7 +26,7 @@ static const struct view_frame *known_frame(const struct view *v, const struct p
 			continue;
 		const struct view_frame *f = &v->frames[t->first + k];
 		bool same = f->frame.addr == snap->frames[item->index].addr;
-		return same && f->function && f->function->generation <= known ? f : NULL;
+		return same && f->function && f->function->generation <= newest ? f : NULL;
 	}
 	return NULL;
 }
@@ -35,12 +34,13 @@ static const struct view_frame *known_frame(const struct view *v, const struct p
 struct looker {
 	struct view *view;
 	const struct py_snapshot *snap;
+	uint32_t newest;
 };
 
 static bool show_frame(void *ctx, const struct py_mixed_item *item, struct mixed_frame *ret)
 {
 	const struct looker *l = ctx;
-	const struct view_frame *f = known_frame(l->view, l->snap, item);
+	const struct view_frame *f = known_frame(l->view, l->snap, item, l->newest);
 
 	if (!f)
 		return false;
@@ -49,13 +49,17 @@ static bool show_frame(void *ctx, const struct py_mixed_item *item, struct mixed
 	return true;
 }
 
-static struct err *mix(struct session *s, pid_t tid)
+/* @caller: for a thread that poses, of which the client hears when it has read all libraries. */
+static struct err *mix(struct session *s, pid_t tid, struct space_regs *caller)
 {
 	struct view *v = s->view;
 	const struct py_walk walk = { .tid = tid };
 	const struct space *space;
-	struct looker looker = { .view = v };
+	struct looker looker = { .view = v, .newest = UINT32_MAX };
 	struct py_mixed m;
+
+	if (!caller)
+		looker.newest = synth_generation_at(v->synth, v->announced - 1)->number;
 
 	struct err *err = target_space(s->target, &space);
 	if (!err)
@@ -69,6 +73,8 @@ static struct err *mix(struct session *s, pid_t tid)
 		.stack = &m,
 		.mem = &s->target->mem,
 		.bridge = synth_bridge(v->synth) + VIEW_ROOT_CALL,
+		.several = looker.snap->version_hex >= 0x030b0000u,
+		.caller = caller,
 		.frame = show_frame,
 		.ctx = &looker,
 	};
@@ -85,7 +91,7 @@ static bool is_noted(const uint64_t *array, size_t n, uint64_t what)
 	return false;
 }
 
-static void mix_thread(struct session *s, pid_t tid)
+static void mix_thread(struct session *s, pid_t tid, struct space_regs *caller)
 {
 	struct view *v = s->view;
 
@@ -94,7 +100,7 @@ static void mix_thread(struct session *s, pid_t tid)
 		       sizeof(*v->mixed_tids)))
 		return;
 	v->mixed_tids[v->nmixed_tids++] = (uint64_t)tid;
-	struct err *err = mix(s, tid);
+	struct err *err = mix(s, tid, caller);
 	if (err)
 		session_log(s, DEBUG_GENERAL, "thread %d is shown with C's frames alone: %s",
 			    (int)tid, err->msg);
@@ -118,7 +124,7 @@ static void mix_mapping(struct session *s, const struct space *space, const stru
 			continue;
 		if (maps_find(space->maps, regs.value[SPACE_REG_SP]) == m ||
 		    maps_find(space->maps, t->tp) == m)
-			mix_thread(s, t->tid);
+			mix_thread(s, t->tid, NULL);
 	}
 }
 
@@ -190,7 +196,15 @@ static bool load(struct session *s, uint64_t addr)
 	if (s->peer.lldb || tid <= 0)
 		mix_owners(s, addr);
 	else if (!view_is_virtual(tid))
-		mix_thread(s, tid);
+		mix_thread(s, tid, NULL);
+	return true;
+}
+
+bool view_mixed_thread(struct session *s, pid_t tid, struct space_regs *caller)
+{
+	if (!s->view->mix || !view_load(s))
+		return false;
+	mix_thread(s, tid, caller);
 	return true;
 }
 
@@ -225,12 +239,22 @@ void view_mixed_patch(struct session *s, uint64_t addr, uint8_t *buf, size_t len
 		mixed_patch(&v->mixed, addr, buf, len);
 }
 
-static const struct synth_descriptor *find_descriptor(const struct view *v, uint64_t sp)
+const struct synth_descriptor *view_mixed_descriptor(struct session *s, uint64_t sp)
 {
+	const struct view *v = s->view;
 	const struct view_return *r = v->posed;
-	const struct synth_descriptor *d = r ? mixed_in_loop(&r->loop, r->chain, sp) : NULL;
+	const struct synth_descriptor *d = r ? view_return_descriptor(r, sp) : NULL;
 
+	if (!d && v->pose.tid)
+		d = mixed_in_loop(&v->pose.loop, v->pose.chain, sp);
 	return d ? d : mixed_descriptor(&v->mixed, sp);
+}
+
+/* lldb reads lines of 512 bytes, which is from one place of a frame to the next. */
+static bool is_beside(struct session *s, uint64_t sp)
+{
+	return mixed_has_place(&s->view->mixed, sp) ||
+	       view_mixed_descriptor(s, sp - sp % MIXED_STEP);
 }
 
 size_t view_mixed_read(void *ctx, uint64_t addr, uint8_t *buf, size_t len)
@@ -243,11 +267,12 @@ size_t view_mixed_read(void *ctx, uint64_t addr, uint8_t *buf, size_t len)
 		return 0;
 	while (done < len) {
 		uint64_t at = addr + done, off = at % unit;
-		const struct synth_descriptor *d = find_descriptor(s->view, at / unit);
+		const struct synth_descriptor *d = view_mixed_descriptor(s, at / unit);
 		uint8_t bytes[1u << SYNTH_DESCRIPTOR_SHIFT] = { 0 };
-		if (!d)
+		if (!d && !is_beside(s, at / unit))
 			break;
-		memcpy(bytes, d, sizeof(*d));
+		if (d)
+			memcpy(bytes, d, sizeof(*d));
 		size_t n = unit - off < len - done ? (size_t)(unit - off) : len - done;
 		memcpy(buf + done, bytes + off, n);
 		done += n;

@@ -69,8 +69,25 @@ struct view_memo {
 /* A return to Python's frames that is stopped at; kept from stop to stop. */
 struct view_return {
 	struct mixed_loop loop;
+	uint64_t pc;			/* where it is shown: at loop.pc, or at the bridge */
 	struct synth_descriptor *chain; /* its own; NULL: unused */
 	bool inserted;
+};
+
+/* A Python frame of a real thread, or C behind those, waits at @pc for one that it called. */
+struct view_wait {
+	uint64_t pc;
+	pid_t tid;
+	bool inserted; /* and the client has a breakpoint there */
+};
+
+/* A real thread that is shown at its innermost Python frame, where it stopped. */
+struct view_pose {
+	pid_t tid, id; /* itself, and its virtual one; 0: none */
+	uint64_t pc;
+	struct mixed_loop loop; /* that it is in */
+	struct synth_descriptor *chain;
+	struct space_regs regs; /* of the loop's caller, once it goes on */
 };
 
 /* What a register had. */
@@ -151,6 +168,10 @@ struct view {
 	struct view_return **returns;
 	size_t nreturns, returns_cap;
 	struct view_return *posed; /* what its thread is shown at, or NULL */
+	struct view_pose pose;	   /* view_pose.c; at most one of the two */
+	struct view_wait *waits;
+	size_t nwaits, waits_cap;
+	pid_t followed;		   /* the real thread that was shown so at the last stop; 0: none */
 	struct view_write *writes; /* by the packets up to number @wrote_at */
 	size_t nwrites, writes_cap;
 	uint64_t wrote_at;
@@ -162,7 +183,6 @@ struct view {
 	/* What the client knows. */
 	bool listed;	      /* it has read the list of libraries */
 	bool asked;	      /* it has listed the threads since the last look */
-	bool finishes;	      /* a Python frame of a real thread, when it resumes */
 	bool deferred;	      /* it was told of a library instead of s->stop */
 	uint64_t deferred_pc; /* of the thread of s->stop then, with has_deferred_pc */
 	bool has_deferred_pc;
@@ -230,13 +250,18 @@ size_t view_mixed_read(void *ctx, uint64_t addr, uint8_t *buf, size_t len);
 
 /* Looks at the thread whose stack the client reads; false: there is nothing to be mixed. */
 bool view_mixed_load(struct session *s);
+/* At @tid, whatever the client has read; *caller as mixed_source.caller. */
+bool view_mixed_thread(struct session *s, pid_t tid, struct space_regs *caller);
+/* Of any frame that is shown with @sp; NULL: none. */
+const struct synth_descriptor *view_mixed_descriptor(struct session *s, uint64_t sp);
 
 /* view_return.c */
 void view_return_deinit(struct view *v);
 /* A real thread's own; 0: it has none. */
 uint64_t view_stack_pointer(struct session *s, pid_t tid);
-/* The thread is shown at *pc, where it is not. */
-bool view_return_poses(const struct session *s, pid_t tid, uint64_t *pc);
+/* What a register of a thread is shown as that is shown where it is not; false: as it is. */
+bool view_return_reg(const struct session *s, pid_t tid, uint16_t regnum, uint64_t *ret);
+const struct synth_descriptor *view_return_descriptor(const struct view_return *r, uint64_t sp);
 void view_return_stopped(struct session *s);
 /* At a Python frame that C returns to; false: it is none, or there can be no breakpoint. */
 bool view_return_insert(struct session *s, uint64_t pc);
@@ -245,7 +270,23 @@ void view_return_forget_points(struct view *v);
 /* A thread whose stack pointer is set already returns to the Python frame at @pc. */
 struct err *view_return_send(struct session *s, pid_t tid, uint64_t pc, bool *done) MUST_CHECK;
 
-#define VIEW_MIXED_AREAS 2u /* the last ones, while stacks are mixed */
+/* view_pose.c */
+void view_pose_deinit(struct view *v);
+/* The client has a breakpoint at @pc: who waits there. */
+void view_pose_await(struct session *s, uint64_t pc);
+/* It has, or has no more. */
+void view_pose_awaited(struct view *v, uint64_t pc, bool inserted);
+bool view_pose_awaits(const struct view *v, pid_t tid, uint64_t pc);
+/* Shows the real thread of @t, which stopped at a Python place; false: @t itself is. */
+bool view_pose(struct session *s, const struct view_thread *t);
+/* The stop is to be told of now. */
+void view_pose_stopped(struct session *s);
+/* It is moved. */
+void view_pose_end(struct view *v);
+bool view_pose_reg(const struct session *s, pid_t tid, uint16_t regnum, uint64_t *ret);
+size_t view_pose_read(void *ctx, uint64_t addr, uint8_t *buf, size_t len);
+
+#define VIEW_MIXED_AREAS 3u /* the last ones, while stacks are mixed */
 extern const struct overlay_area view_areas[];
 extern const size_t view_nareas;
 

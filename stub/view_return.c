@@ -5,8 +5,8 @@
  * The client takes such a frame's pc for where C goes on.  Its breakpoint there, as of
  * `finish', is one at each true address that a loop with that frame returns to, for their
  * stack pointers alone.  A thread that stops there, or that the client sends there, is shown
- * at the Python frame: it *poses*.  No register is ever given an address that is not the
- * process's.
+ * at the Python frame: it *poses*.  The bridge is another such place, behind the loop's last
+ * frame.  No register is ever given an address that is not the process's.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ static struct view_return *find_return(const struct view *v, pid_t tid, uint64_t
 {
 	for (size_t i = 0; i < v->nreturns; i++) {
 		struct view_return *r = v->returns[i];
-		if (r->loop.tid == tid && r->loop.pc == pc && r->loop.sp == sp)
+		if (r->loop.tid == tid && r->pc == pc && r->loop.sp == sp)
 			return r;
 	}
 	return NULL;
@@ -60,10 +60,10 @@ static struct synth_descriptor *copy_chain(const struct view *v, const struct mi
 	return chain;
 }
 
-/* NULL: no room. */
-static struct view_return *keep(struct view *v, const struct mixed_loop *l)
+/* To be shown at @pc; NULL: no room. */
+static struct view_return *keep(struct view *v, const struct mixed_loop *l, uint64_t pc)
 {
-	struct view_return *r = find_return(v, l->tid, l->pc, l->sp);
+	struct view_return *r = find_return(v, l->tid, pc, l->sp);
 
 	if (v->nreturns == RETURNS_MAX)
 		forget_idle(v);
@@ -85,6 +85,7 @@ static struct view_return *keep(struct view *v, const struct mixed_loop *l)
 	free(r->chain);
 	r->chain = chain;
 	r->loop = *l;
+	r->pc = pc;
 	return r;
 }
 
@@ -143,13 +144,31 @@ static bool is_awaited(const struct view *v, uint64_t addr)
 	return false;
 }
 
-bool view_return_poses(const struct session *s, pid_t tid, uint64_t *pc)
+/*
+ * lldb finds the caller of the innermost frame by the word at the stack pointer: that is for a
+ * Python frame in its own place, for the bridge the address that C has returned to.
+ */
+bool view_return_reg(const struct session *s, pid_t tid, uint16_t regnum, uint64_t *ret)
 {
 	const struct view_return *r = s->view ? s->view->posed : NULL;
+
 	if (!r || r->loop.tid != tid)
 		return false;
-	*pc = r->loop.pc;
+	if (regnum == s->target->arch->pc)
+		*ret = r->pc;
+	else if (s->peer.lldb && regnum == sp_of(s))
+		*ret = r->pc == r->loop.pc ? mixed_place(&r->loop, 0) : r->loop.sp - 8;
+	else
+		return false;
 	return true;
+}
+
+const struct synth_descriptor *view_return_descriptor(const struct view_return *r, uint64_t sp)
+{
+	/* C's stack pointer, and what lldb sees of it, is that of the frame which is shown there. */
+	if (r->pc != r->loop.pc && (sp == r->loop.sp || sp == r->loop.sp - 8))
+		sp = mixed_place(&r->loop, r->loop.n);
+	return mixed_in_loop(&r->loop, r->chain, sp);
 }
 
 void view_return_stopped(struct session *s)
@@ -189,7 +208,13 @@ void view_note_point(struct session *s, uint64_t addr, bool there)
 	struct view *v = s->view;
 	size_t i = v ? find_client_point(v, addr) : 0;
 
-	if (!v || has_client_point(v, addr) == there)
+	if (!v)
+		return;
+	if (there)
+		view_pose_await(s, addr);
+	else
+		view_pose_awaited(v, addr, false);
+	if (has_client_point(v, addr) == there)
 		return;
 	if (there && !view_grow((void **)&v->client_points, v->nclient_points,
 				&v->client_points_cap, sizeof(addr)))
@@ -254,16 +279,19 @@ static bool is_there(struct session *s, const struct mixed_loop *l)
 static void keep_all(struct session *s, uint64_t pc)
 {
 	struct view *v = s->view;
+	bool bridge = pc == synth_bridge(v->synth) + VIEW_ROOT_CALL;
 
 	for (size_t i = v->nreturns; i-- > 0;) {
 		struct view_return *r = v->returns[i];
-		if (r->loop.pc == pc && !r->inserted && r != v->posed && !is_there(s, &r->loop))
+		if (r->pc == pc && !r->inserted && r != v->posed && !is_there(s, &r->loop))
 			forget_return(v, i);
 	}
-	for (size_t i = 0; i < v->mixed.nloops; i++)
-		if (v->mixed.loops[i].pc == pc && !keep(v, &v->mixed.loops[i]))
+	for (size_t i = 0; i < v->mixed.nloops; i++) {
+		const struct mixed_loop *l = &v->mixed.loops[i];
+		if ((bridge ? l->bridged : l->pc == pc) && !keep(v, l, pc))
 			session_log(s, DEBUG_POINTS, "no room for all returns to 0x%llx",
 				    (unsigned long long)pc);
+	}
 }
 
 static struct err *insert(struct session *s, struct view_return *r)
@@ -287,7 +315,7 @@ bool view_return_insert(struct session *s, uint64_t pc)
 	keep_all(s, pc);
 	for (size_t i = 0; i < v->nreturns; i++) {
 		struct view_return *r = v->returns[i];
-		if (r->loop.pc != pc)
+		if (r->pc != pc)
 			continue;
 		struct err *err = insert(s, r);
 		any |= !err;
@@ -305,7 +333,7 @@ struct err *view_return_remove(struct session *s, uint64_t pc)
 
 	for (size_t i = 0; !err && i < v->nreturns; i++) {
 		struct view_return *r = v->returns[i];
-		if (!r->inserted || r->loop.pc != pc)
+		if (!r->inserted || r->pc != pc)
 			continue;
 		r->inserted = false;
 		if (!is_awaited(v, r->loop.ra) && !has_client_point(v, r->loop.ra))
@@ -333,7 +361,7 @@ struct err *view_return_send(struct session *s, pid_t tid, uint64_t pc, bool *do
 		return NULL;
 	const struct mixed_loop *l = mixed_find(&v->mixed, sp);
 	struct view_return *r =
-		l && l->pc == pc && l->tid == tid ? keep(v, l) : find_return(v, tid, pc, sp);
+		l && l->pc == pc && l->tid == tid ? keep(v, l, pc) : find_return(v, tid, pc, sp);
 	if (!r)
 		return NULL;
 	memcpy(value, &r->loop.ra, sizeof(r->loop.ra));

@@ -107,36 +107,11 @@ static struct err *find_code(struct session *s, uint64_t pc, struct view_point *
 	return NULL;
 }
 
-/*
- * gdb finishes a frame of a real thread by a breakpoint where its caller goes on, and wants
- * that caller to be where it was on the stack.  A Python frame of a real thread counts its
- * place from the innermost one, so it would never be there, and the program would run away.
- * An error would not keep gdb from resuming: it takes a breakpoint in a library as disabled.
- */
-static bool is_finish(struct session *s, uint64_t pc)
-{
-	pid_t tid = s->g_tid;
-
-	return !s->peer.lldb && tid > 0 && !view_is_virtual(tid) && view_mixed_load(s) &&
-	       mixed_waits_at(&s->view->mixed, tid, pc);
-}
-
-bool view_take_finish(struct session *s)
-{
-	bool any = s->view && s->view->finishes;
-	if (any)
-		s->view->finishes = false;
-	return any;
-}
-
 struct err *view_insert_point(struct session *s, uint64_t pc, pybreak_condition *holds, void *arg)
 {
 	struct view *v = s->view;
 	struct view_point p;
 
-	s->view->finishes = is_finish(s, pc);
-	if (s->view->finishes)
-		return NULL;
 	struct err *err = find_code(s, pc, &p);
 	if (!err && v->npoints == POINTS_MAX)
 		err = err_new(ERR_STATE, "more than %u breakpoints in Python", POINTS_MAX);
@@ -144,7 +119,9 @@ struct err *view_insert_point(struct session *s, uint64_t pc, pybreak_condition 
 		err = &err_nomem;
 	if (!err && p.code)
 		err = insert_near(s, &p, holds, arg);
-	if (view_return_insert(s, pc)) {
+	bool returns = view_return_insert(s, pc);
+	view_pose_await(s, pc);
+	if (returns) {
 		/* Where C returns to, that is enough. */
 		bool alone = err != NULL;
 		err_drop(err);
@@ -179,6 +156,7 @@ struct err *view_remove_point(struct session *s, uint64_t pc)
 	struct view_point *p = find_point(v, pc);
 	struct err *err = view_return_remove(s, pc);
 
+	view_pose_awaited(v, pc, false);
 	if (!p || err)
 		return err;
 	if (p->code && !is_shared(v, p))
@@ -191,6 +169,7 @@ void view_forget_points(struct view *v)
 {
 	v->npoints = v->nlocals = 0;
 	v->known = (struct pylocals){ 0 };
+	v->nwaits = 0;
 	view_return_forget_points(v);
 }
 
@@ -221,11 +200,15 @@ struct err *view_step(struct session *s, pid_t id, uint64_t start, uint64_t end)
 		return err_new(ERR_STATE, "thread %d is at no Python line", (int)id);
 	s->view->stepping = true;
 	s->view->step_depth = t->n;
-	return pybreak_step(s->pybreak, t->tid, PYBREAK_INTO, (uint32_t)(start - f->pc),
-			    (uint32_t)(end - f->pc));
+	/*
+	 * In a stack that is mixed gdb takes a function that was called through C for no
+	 * subroutine of the line: its `next' would stop there.
+	 */
+	return pybreak_step(s->pybreak, t->tid, view_poses(s, t->tid) ? PYBREAK_NEAR : PYBREAK_INTO,
+			    (uint32_t)(start - f->pc), (uint32_t)(end - f->pc));
 }
 
-/* s->stop: @id stopped, without having run. */
+/* s->stop: @id, or the real thread that poses as it, stopped without having run. */
 static void tell(struct session *s, pid_t id, uint64_t pc, enum stop_kind kind)
 {
 	struct view *v = s->view;
@@ -233,6 +216,10 @@ static void tell(struct session *s, pid_t id, uint64_t pc, enum stop_kind kind)
 
 	if (t && t->n)
 		v->frames[t->first].pc = pc;
+	if (v->pose.id == id) {
+		v->pose.pc = pc;
+		id = v->pose.tid;
+	}
 	s->stop = (struct stop_event){ .tid = id, .kind = kind, .signo = SIGTRAP };
 	s->g_tid = id;
 }
@@ -275,13 +262,13 @@ bool view_resume_is_told(struct session *s, const struct rsp_vcont_list *list)
 	const struct rsp_vcont *a = &list->action[0];
 	const struct view_thread *t;
 	uint64_t start = a->start, end = a->end;
-	pid_t id = a->thread.tid;
 
 	if (!view_is_on(s) || !list->n)
 		return false;
 	if (s->view->deferred)
 		return view_take_deferred(s);
-	bool step = view_is_virtual(id) && (a->kind == 'r' || a->kind == 's');
+	pid_t id = view_steps_as(s, a->thread.tid);
+	bool step = id && (a->kind == 'r' || a->kind == 's');
 	t = step ? view_find_thread(s, id) : NULL;
 	if (a->kind == 's' && list->n == 1 && t && !s->view->actual)
 		return nudge(s, id);
@@ -292,10 +279,17 @@ bool view_resume_is_told(struct session *s, const struct rsp_vcont_list *list)
 
 /* ---- stops ---- */
 
-/* The address that the client has a breakpoint at; mostly that of the place itself. */
-static uint64_t pc_of_hit(const struct view *v, const struct synth_function *f)
+/*
+ * The address that the client has a breakpoint at: where the frame waited, or mostly that of the
+ * place itself.
+ */
+static uint64_t pc_of_hit(const struct view *v, pid_t tid, const struct synth_function *f)
 {
 	uint64_t pc = f->pc + v->hit.offset;
+	for (size_t i = 0; i < v->npoints; i++)
+		if (v->points[i].code == v->hit.code && v->points[i].offset == v->hit.offset &&
+		    view_pose_awaits(v, tid, v->points[i].pc))
+			return v->points[i].pc;
 	for (size_t i = 0; i < v->npoints; i++)
 		if (v->points[i].pc == pc)
 			return pc;
@@ -341,7 +335,7 @@ static void place_hit(struct session *s, const struct view_thread *t)
 	struct view_frame *f = &v->frames[t->first];
 
 	if (f->function && f->function->code.addr == v->hit.code)
-		f->pc = v->hit.users & PYBREAK_CLIENT ? pc_of_hit(v, f->function)
+		f->pc = v->hit.users & PYBREAK_CLIENT ? pc_of_hit(v, t->tid, f->function)
 						      : pc_of_step(s, t, f->function);
 }
 
@@ -369,11 +363,10 @@ static void pass_resume(struct session *s, struct pybreak_hit *hit)
 	err_drop(err);
 }
 
-void view_stopped(struct session *s)
+static void tell_of_hit(struct session *s)
 {
 	struct view *v = s->view;
 
-	view_return_stopped(s);
 	if (!view_is_on(s) || !pybreak_stopped_at(s->pybreak, &s->stop, &v->hit))
 		return;
 	/* Those of `monitor py-break' are told of as the real thread's. */
@@ -391,5 +384,12 @@ void view_stopped(struct session *s)
 	s->stop.kind = v->hit.users & PYBREAK_CLIENT ? STOP_SWBREAK : STOP_SIGNAL;
 	s->stop.signo = SIGTRAP;
 	s->stop.addr = 0;
-	s->stop.tid = s->g_tid = t->id;
+	s->stop.tid = s->g_tid = view_pose(s, t) ? t->tid : t->id;
+}
+
+void view_stopped(struct session *s)
+{
+	view_return_stopped(s);
+	tell_of_hit(s);
+	view_pose_stopped(s);
 }

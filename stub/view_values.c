@@ -94,6 +94,19 @@ static struct err *make_slots(struct view_frame *f, struct arena *arena)
 	return f->slot ? NULL : &err_nomem;
 }
 
+/*
+ * lldb keeps lines of memory as it has read them first, with nothing in them where texts are
+ * made later: those begin another line.
+ */
+static void begin_line(const struct session *s, struct buf *texts)
+{
+	static const uint8_t nothing[MIXED_LINE_MAX];
+	size_t over = texts->len % sizeof(nothing);
+
+	if (s->peer.lldb && over)
+		buf_put(texts, nothing, sizeof(nothing) - over);
+}
+
 struct err *view_read_slots(struct session *s, struct view_frame *f)
 {
 	struct filler w = { .texts = &s->view->texts, .frame = f };
@@ -102,6 +115,7 @@ struct err *view_read_slots(struct session *s, struct view_frame *f)
 	struct err *fatal = make_slots(f, &s->view->arena);
 	if (fatal)
 		return fatal;
+	begin_line(s, w.texts);
 	struct err *err = open_values(s, &values);
 	if (!err)
 		err = py_locals_visit(values, &f->frame, fill_variable, &w);
@@ -124,6 +138,8 @@ uint64_t view_file(struct session *s, pid_t tid)
 			continue;
 		if (!f->function || f->frame.corrupt)
 			return 0;
+		if (!f->file)
+			begin_line(s, &s->view->texts);
 		if (!f->file)
 			f->file = view_put_text(&s->view->texts, f->function->code.file, &len);
 		return s->view->texts.failed ? 0 : f->file;

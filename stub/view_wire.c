@@ -120,7 +120,8 @@ struct err *view_reg_get(struct session *s, pid_t tid, uint16_t regnum, uint8_t 
 
 	if (!view_is_virtual(tid)) {
 		struct err *err = target_reg_get(s->target, tid, regnum, ret);
-		if (!err && regnum == s->target->arch->pc && view_return_poses(s, tid, &value))
+		if (!err && (view_pose_reg(s, tid, regnum, &value) ||
+			     view_return_reg(s, tid, regnum, &value)))
 			memcpy(ret, &value, sizeof(value));
 		return err;
 	}
@@ -148,11 +149,10 @@ struct err *view_reg_uint(struct session *s, pid_t tid, uint16_t regnum, uint64_
 
 struct err *view_refuse_write(const struct session *s, pid_t tid)
 {
-	(void)s;
-	if (!view_is_virtual(tid))
+	if (!view_is_virtual(tid) && !view_poses(s, tid))
 		return NULL;
-	return err_new(ERR_STATE, "the registers of a Python thread cannot be written: "
-				  "they are made to show it");
+	return err_new(ERR_STATE, "the registers of a thread that is shown at a Python frame "
+				  "cannot be written: they are made to show it");
 }
 
 /* ---- memory ---- */
@@ -369,7 +369,7 @@ static bool has_python_news(struct session *s)
 	if (!view_is_on(s) || !v->listed)
 		return false;
 	uint64_t start = now_ns();
-	if (!is_due(v, start) && !view_is_virtual(s->stop.tid))
+	if (!is_due(v, start) && !view_steps_as(s, s->stop.tid))
 		return false;
 	bool any = view_load(s);
 	/* What a search takes is no reason to look at frames less often. */
@@ -398,7 +398,7 @@ void view_defer(struct session *s)
 
 	v->deferred = true;
 	v->has_deferred_pc = false;
-	if (view_is_virtual(s->stop.tid))
+	if (view_steps_as(s, s->stop.tid))
 		return;
 	struct err *err = target_reg_uint(t, s->stop.tid, t->arch->pc, &v->deferred_pc);
 	v->has_deferred_pc = !err;

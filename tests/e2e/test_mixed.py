@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Python's frames in the stacks of the real threads that run them."""
 
+import contextlib
 import os
 import re
 
@@ -10,6 +11,15 @@ from harness import case
 FRAME = re.compile(r"^#(\d+) +(?:0x[0-9a-f]+ in )?(\S+) \(", re.M)
 FULL = ("set print address off", "set backtrace past-main on", "set backtrace limit unlimited",
         "set confirm off", "set print frame-arguments none")
+
+
+WIDE = bool(os.environ.get("ARCHERFISH_WIDE"))
+
+
+class Pair:
+    def __init__(self, python, tool):
+        self.python, self.tool = python, tool
+        self.label = "%s, %s" % (python.label, tool.label)
 
 
 def few():
@@ -56,23 +66,106 @@ def _(t, python, gdb):
     t.untouched(program.pid)
 
 
-@case("a Python frame of a real thread is not finished, and the program does not run away",
-      gdb=zoo.gdbs)
-def _(t, gdb):
-    program = t.program(t.python(), "philosophers.py", until="deadlocked")
-    t.asleep(program.pid)
+def reads(pid):
+    """Whether its main thread is in read(0, ...)."""
+    with open("/proc/%d/syscall" % pid) as f:
+        return f.read().split()[:2] == ["0", "0x0"]
+
+
+@contextlib.contextmanager
+def finishing(t, gdb, python, others):
+    """A program that waits in deep(0), and gdb with its main thread selected."""
+    program = t.program(python, "finishing.py", others, until="^ready$", stdin=-1)
+    t.eventually(lambda: reads(program.pid), "the program reads")
     with t.gdb_session(gdb, t.serve(pid=program.pid)) as g:
-        for command in FULL:
+        for command in FULL + ("set print frame-arguments all",):
             g.command(command)
-        tid = [n for n in t.threads(program.pid) if n != program.pid][0]
-        number = re.search(r"^[* ] +(\d+) +Thread \d+\.%d " % tid, g.command("info threads"), re.M)
+        number = re.search(r"^[* ] +(\d+) +Thread \d+\.%d " % program.pid,
+                           g.command("info threads"), re.M)
         g.command("thread %s" % number[1])
-        level = [n for n, name in FRAME.findall(g.command("bt")) if name == "Thread.run"][0]
-        g.command("frame %s" % level)
-        t.has(g.command("finish"), r"A Python frame is finished in its Python thread")
-        t.has(g.command("frame function Thread.run"), r"Thread\.run \(")
+        yield program, g
+        g.command("delete")
         g.command("detach")
-    t.untouched(program.pid)
+    t.equal(program.wait(), 0, "its exit status")
+    t.has(program.text, r"^result 15$")
+
+
+def select(g, name):
+    """Selects the frame whose line in `bt' has that; its level."""
+    level = re.findall(r"^#(\d+) .*%s" % name, g.command("bt"), re.M)[0]
+    g.command("frame %s" % level)
+    return int(level)
+
+
+def finishers():
+    """Interpreters of which one loop runs several frames, beside gdbs."""
+    pythons = [p for p in zoo.pythons() if (3, 11) <= p.version[:2] <= (3, 15)]
+    return [Pair(p, zoo.gdbs()[0]) for p in pythons] if WIDE else \
+        [Pair(p, g) for p, g in zip(pythons[::-1], zoo.gdbs())]
+
+
+@case("a Python frame of a real thread is finished in that thread, of many alike the one selected",
+      pair=finishers)
+def _(t, pair):
+    with finishing(t, pair.tool, pair.python, others=2) as (program, g):
+        names = frames(g.command("bt"))
+        level = select(g, r'deep \(n="1"')
+        program.send("\n")  # which it reads when it goes on
+        t.has(g.command("finish"), r'deep \(n="2"')
+        # It is the caller that stops, and what lies below is as it was.
+        t.has(g.command("thread"), r"Current thread is \d+ \(Thread \d+\.%d" % program.pid)
+        t.equal(frames(g.command("bt")), names[level + 1:], "what is left of the stack")
+        t.has(g.command("info locals"), r'below = "<not set>"')
+        t.has(g.command("set variable $rbx = 5"), r"(?i)could not|cannot be written")
+        t.has(g.command("call (int) getpid()"), r"(?i)cannot|could not")
+        t.has(g.command("frame"), r'deep \(n="2"')
+        t.equal(frames(g.command("bt")), names[level + 1:], "what is left after a call")
+        # Its own steps are those of Python.
+        t.has(g.command("next"), r"total = below")
+        t.has(g.command("next"), r"return total")
+        t.has(g.command("info locals"), r'total = "3"')
+        select(g, r'deep \(n="4"')
+        t.has(g.command("finish"), r" key \(|^key \(")
+        t.has(g.command("next"), r"b = a")
+        # Behind the last frame of the loop there is C.
+        t.has(g.command("finish"), r"\[C\] \(\)")
+        level = names.index("[C]")
+        t.equal(frames(g.command("bt")), names[level:], "what is left is C")
+        t.has(g.command("call (int) getpid()"), r"= %d\n" % program.pid)
+        t.lacks(g.command("stepi"), r"(?i)error|cannot")
+        t.has(g.command("bt"), r"outer \(")
+
+
+def advancers():
+    pythons = [p for p in zoo.pythons() if (3, 8) <= p.version[:2] <= (3, 15)]
+    return [Pair(p, zoo.gdbs()[0]) for p in pythons] if WIDE else \
+        [Pair(pythons[0], zoo.gdbs()[0]), Pair(pythons[-1], zoo.gdbs()[-1])]
+
+
+@case("gdb goes until and advances from a Python frame of a real thread, and steps from there",
+      pair=advancers)
+def _(t, pair):
+    line = {what: t.line("finishing.py", what) for what in ("behind the loop", "behind sorted",
+                                                           "in the loop")}
+    with finishing(t, pair.tool, pair.python, others=1) as (program, g):
+        select(g, r"\bkey \(")
+        program.send("\n")
+        t.has(g.command("advance finishing.py:%d" % line["in the loop"]), r"key \(.*\n%d\s" % line["in the loop"])
+        t.has(g.command("thread"), r"Thread \d+\.%d" % program.pid)
+        t.has(g.command("until %d" % line["behind the loop"]),
+              r"key \(.*\n%d\s" % line["behind the loop"])
+        t.has(g.command("info locals"), r'b = "23"')
+        # To 3.10 Python calls through C, which a step goes over.
+        if pair.python.version >= (3, 11):
+            t.has(g.command("step"), r'deep \(n="2"')
+            t.has(g.command("bt 2"), r'#0 +deep \(n="2".*\n#1 .*key \(')
+            t.has(g.command("finish"), r"key \(")
+        select(g, "outer")
+        t.has(g.command("advance %d" % line["behind sorted"]),
+              r"outer \(.*\n%d\s" % line["behind sorted"])
+        t.has(g.command("thread"), r"Thread \d+\.%d" % program.pid)
+        t.has(g.command("next"), r"third = sorted")
+        t.has(g.command("step"), r"return first\[0\]")
 
 
 @case("gdb can finish a loop that runs Python, and the program goes on", gdb=zoo.gdbs)
@@ -279,7 +372,6 @@ def t_registers(t, pid):
 
 # ---- every client ----
 
-WIDE = bool(os.environ.get("ARCHERFISH_WIDE"))
 SEEN = {"dine", "run", "_bootstrap_inner", "_bootstrap", "Thread.run", "Thread._bootstrap_inner",
         "Thread._bootstrap"}
 LLDB = ("settings set thread-stop-format 'thread ${thread.id%tid}\\n'",
@@ -316,11 +408,6 @@ def pairs_lldb():
     # One whose interpreter has names, and the newest of both.
     return [p for p in pairs if p.python.version[:2] == (3, 12) and not p.tool.root][:1] + pairs[-1:]
 
-
-class Pair:
-    def __init__(self, python, tool):
-        self.python, self.tool = python, tool
-        self.label = "%s, %s" % (python.label, tool.label)
 
 
 def without_python(names):

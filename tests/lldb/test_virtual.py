@@ -121,3 +121,37 @@ def _(t, lldb):
     t.has(out["thread step-over"], r"stop reason = step over\n.*double\(.*:%d\b" % (line + 1))
     t.has(out["finish"], r"stop reason = .*\n(.*\n)*.*`main at doubling\.py")
     t.check(checks.goes_on(t, program), "it does not go on")
+
+
+def reads(pid):
+    """Whether its main thread is in read(0, ...)."""
+    with open("/proc/%d/syscall" % pid) as f:
+        return f.read().split()[:2] == ["0", "0x0"]
+
+
+@case("a Python frame of a real thread is stepped out of, one client after the other",
+      lldb=zoo.lldbs)
+def _(t, lldb):
+    python = python_beside(t, lldb)
+    program = t.program(python, "finishing.py", 1, until="^ready$", stdin=-1)
+    t.eventually(lambda: reads(program.pid), "the program reads")
+    out = t.lldb(lldb, serve(t, program), "bt", "detach", file=python.path)
+    at = {name: int(number) for number, name in
+          re.findall(r"^ +(?:\* )?frame #(\d+): .*`(deep\(n=\"1\"|deep\(n=\"4\"|\[C\])", out["bt"], re.M)}
+    t.untouched(program.pid)
+    server = serve(t, program)
+    program.send("\n")  # which it reads when it goes on
+    # The frames that end are no longer there: what was behind them comes so much earlier.
+    last = at['deep(n="4"'] - at['deep(n="1"'] - 1
+    out = t.lldb(lldb, server, "frame select %d" % at['deep(n="1"'], "thread step-out",
+                 "frame variable", "thread step-over", "frame select %d" % last, "finish", "bt 2",
+                 "thread step-out", "thread step-inst", "detach", file=python.path)
+    t.has(out.texts[1], r"stop reason = step out\n.*`deep\(n=\"2\"")
+    t.has(out["frame variable"], r"\) below = 0x\w+ \"<not set>\"\n")
+    t.has(out["thread step-over"], r"stop reason = step over\n.*`deep\(n=\"2\"")
+    t.has(out["finish"], r"stop reason = step out\n.*`(finishing\.)?key\(")
+    t.has(out["bt 2"], r"frame #0: .*key\(.*\n +frame #1: .*\[C\]")
+    t.has(out.texts[7], r"stop reason = step out\n.*`\[C\]")
+    t.has(out["thread step-inst"], r"stop reason = instruction step into\n")
+    t.equal(program.wait(), 0, "its exit status")
+    t.has(program.text, r"^result 15$")

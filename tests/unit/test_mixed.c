@@ -26,6 +26,7 @@ static struct py_mixed_item items[400000];
 static struct py_mixed both;
 static struct mixed m;
 static uint64_t unknown; /* the index of a Python frame that is not to be shown */
+static bool several;	 /* a loop of this Python may run several frames */
 
 static size_t read_stack(void *ctx, uint64_t addr, void *buf, size_t len)
 {
@@ -60,6 +61,7 @@ static void setup(void)
 	both = (struct py_mixed){ .items = items, .native = { .frames = natives } };
 	m = (struct mixed){ 0 };
 	unknown = UINT64_MAX;
+	several = false;
 }
 
 static void teardown(void)
@@ -96,9 +98,12 @@ static void add_python(size_t n)
 
 static struct err *add(pid_t tid)
 {
-	const struct mixed_source src = {
-		.tid = tid, .stack = &both, .mem = &mem, .bridge = BRIDGE, .frame = show
-	};
+	const struct mixed_source src = { .tid = tid,
+					  .stack = &both,
+					  .mem = &mem,
+					  .bridge = BRIDGE,
+					  .several = several,
+					  .frame = show };
 	return mixed_add(&m, &src);
 }
 
@@ -168,7 +173,7 @@ static void expect_unwound(void)
 				     0x7e2000000000ull + items[first + k].index);
 			cr_assert(seen[at].sp % 8 == 0);
 		}
-		if (n > 1)
+		if (n > 1 || (n && several))
 			cr_assert_eq(seen[at++].pc, BRIDGE);
 		first = i + 1;
 	}
@@ -225,13 +230,67 @@ Test(mixed, places_stay_from_stop_to_stop)
 	add_python(3);
 	add_c(32, -1);
 	cr_assert_null(add(TID));
-	uint64_t far = m.loops[0].far;
+	uint64_t far = mixed_place(&m.loops[0], 1);
 	for (size_t i = 0; i < 100; i++) {
 		mixed_forget(&m);
 		cr_expect_null(mixed_descriptor(&m, far));
 		cr_assert_null(add(TID));
-		cr_expect_eq(m.loops[0].far, far);
+		cr_expect_eq(mixed_place(&m.loops[0], 1), far);
 	}
+}
+
+/* Where the caller of each frame of the first loop lies: by that a client knows it again. */
+static size_t callers(uint64_t *ret)
+{
+	const struct mixed_loop *l = &m.loops[0];
+	uint64_t sp = l->sp;
+	size_t n = mixed_length(l);
+
+	for (size_t i = 0; i < n; i++)
+		ret[i] = sp = mixed_descriptor(&m, sp)->cfa;
+	return n;
+}
+
+Test(mixed, frames_keep_their_places_when_those_that_they_called_are_gone)
+{
+	uint64_t first[8], now[8];
+
+	several = true;
+	add_c(32, -1);
+	add_python(5);
+	add_c(32, -1);
+	cr_assert_null(add(TID));
+	cr_assert_eq(callers(first), 6);
+	for (size_t n = 4; n; n--) {
+		mixed_forget(&m);
+		memmove(&items[1], &items[2], (both.n - 2) * sizeof(*items));
+		items[n + 1].loop = (int32_t)n;
+		both.n--;
+		cr_assert_null(add(TID));
+		cr_assert_eq(callers(now), n + 1);
+		cr_expect_arr_eq(now, &first[5 - n], (n + 1) * sizeof(*now));
+		expect_unwound();
+	}
+}
+
+Test(mixed, the_innermost_frame_has_a_place_where_c_cannot_write)
+{
+	several = true;
+	add_c(32, -1);
+	add_python(2);
+	add_c(32, -1);
+	cr_assert_null(add(TID));
+	const struct mixed_loop *l = &m.loops[0];
+	uint64_t place = mixed_place(l, 0);
+	cr_expect_geq(place, MIXED_FAR);
+	cr_expect_eq(mixed_descriptor(&m, place), mixed_descriptor(&m, l->sp));
+	cr_expect(mixed_has_place(&m, place));
+	cr_expect_not(mixed_has_place(&m, l->sp));
+	cr_expect(mixed_waits_at(&m, l, mixed_descriptor(&m, place)->ra));
+	cr_expect(mixed_waits_at(&m, l, BRIDGE));
+	cr_expect_not(mixed_waits_at(&m, l, l->pc));
+	cr_expect(mixed_waits_at(&m, l, l->ra));
+	cr_expect_not(mixed_waits_at(&m, l, l->ra + 1));
 }
 
 Test(mixed, threads_come_in_any_order)
@@ -252,7 +311,7 @@ Test(mixed, threads_come_in_any_order)
 	cr_expect_eq(mixed_find(&m, low)->tid, TID);
 	cr_expect_eq(mixed_find(&m, low + 0x10000)->tid, TID + 1);
 	expect_unwound();
-	cr_expect_neq(m.loops[0].far, m.loops[1].far);
+	cr_expect_neq(m.loops[0].top, m.loops[1].top);
 }
 
 /* ---- what does not fit ---- */
@@ -453,9 +512,9 @@ Test(mixed, of_a_wrong_stack_pointer_there_is_no_frame)
 	for (size_t i = 0; i < 4; i++) {
 		cr_expect_null(mixed_descriptor(&m, l->sp + (uint64_t)off[i]));
 		if (off[i] != -8)
-			cr_expect_null(mixed_descriptor(&m, l->far + 8 + (uint64_t)off[i]));
+			cr_expect_null(mixed_descriptor(&m, mixed_place(l, 2) + (uint64_t)off[i]));
 	}
-	cr_expect_null(mixed_descriptor(&m, l->far + 3 * MIXED_STEP));
+	cr_expect_null(mixed_descriptor(&m, mixed_place(l, 4)));
 	cr_expect_null(mixed_descriptor(&m, MIXED_FAR_END));
 	cr_expect_null(mixed_descriptor(&m, MIXED_FAR_END - 8));
 	cr_expect_null(mixed_descriptor(&m, UINT64_MAX));
