@@ -211,6 +211,77 @@ static struct err *put_variables(struct describer *d, struct synth_code *ret)
 	return NULL;
 }
 
+/* ---- files ---- */
+
+#define FROZEN "<frozen "
+
+/* sys.modules knows what the interpreter begins with by these names alone. */
+static const char *module_of(const char *name)
+{
+	static const char *const names[][2] = {
+		{ "importlib._bootstrap", "_frozen_importlib" },
+		{ "importlib._bootstrap_external", "_frozen_importlib_external" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i][0], name) == 0)
+			return names[i][1];
+	return name;
+}
+
+/* What a module has as __file__; *ret is empty if it has none that could be read. */
+static void read_file_of(struct describer *d, const char *module, char ret[PY_PATH_MAX])
+{
+	const struct py_peek p = { d->mem, d->off };
+	const struct py_snapshot *snap = &d->py->snap;
+	struct py_lookup memo = { 0 };
+	uint64_t at = 0, object, file;
+	struct py_dict dict;
+
+	ret[0] = '\0';
+	struct err *err = py_layout_find(d->mem, d->py->rt.addr, d->off, &d->lay);
+	if (!err && snap->ninterps)
+		err = mem_ptr(d->mem, snap->interps[0].addr + d->off->interp.modules, &at);
+	bool found = !err && at && d->lay.module.dict != PY_NONE && py_dict_open(&p, at, &dict) &&
+		     py_dict_find(&p, &dict, module, &memo, &object);
+	memo = (struct py_lookup){ 0 };
+	if (found)
+		err = mem_ptr(d->mem, object + d->lay.module.dict, &at);
+	found = found && !err && py_dict_open(&p, at, &dict) &&
+		py_dict_find(&p, &dict, "__file__", &memo, &file);
+	buf_clear(&d->scratch);
+	if (found)
+		err = py_text_str(d->mem, d->off, file, PY_PATH_MAX, &d->scratch);
+	if (found && !err && !d->scratch.failed && d->scratch.len < PY_PATH_MAX) {
+		memcpy(ret, d->scratch.data, d->scratch.len);
+		ret[d->scratch.len] = '\0';
+	}
+	err_drop(err); /* then it has none */
+}
+
+/* Functions come module by module. */
+static const char *find_source(struct describer *d, const char *file)
+{
+	struct py_frozen *known = &d->py->frozen;
+	size_t n = strlen(file), head = strlen(FROZEN);
+	char name[PY_PATH_MAX];
+
+	if (n <= head + 1 || n >= sizeof(name) || strncmp(file, FROZEN, head) != 0 ||
+	    file[n - 1] != '>')
+		return file;
+	memcpy(name, file + head, n - head - 1);
+	name[n - head - 1] = '\0';
+	if (known->generation != d->mem->generation || strcmp(known->name, name) != 0) {
+		read_file_of(d, module_of(name), known->path);
+		memcpy(known->name, name, n - head);
+		known->generation = d->mem->generation;
+	}
+	const char *path = known->path[0] == '/'
+				   ? arena_strdup(d->arena, known->path, strlen(known->path))
+				   : NULL;
+	return path ? path : file;
+}
+
 struct err *python_describe_code(struct python *py, const struct space *space, uint64_t addr,
 				 struct arena *arena, struct synth_code *ret)
 {
@@ -228,7 +299,7 @@ struct err *python_describe_code(struct python *py, const struct space *space, u
 	if (code->corrupt || code->absent)
 		return NULL;
 	ret->qualname = code->qualname;
-	ret->file = code->file;
+	ret->file = find_source(&d, code->file);
 	ret->first_line = code->first_line;
 	if (code->bytecode_len > ret->len)
 		ret->len = code->bytecode_len < SYNTH_CODE_MAX ? (uint32_t)code->bytecode_len

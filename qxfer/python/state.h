@@ -11,6 +11,14 @@
 #include "qxfer/python/python.h"
 #include "qxfer/python/runtime.h"
 
+#define PY_PATH_MAX 1024u /* of what is remembered of one */
+
+/* Where the source of a frozen module lies, and of which that was asked last. */
+struct py_frozen {
+	uint64_t generation; /* of the memory it was read from */
+	char name[PY_PATH_MAX], path[PY_PATH_MAX];
+};
+
 /* A live thread by its thread pointer, for looking up idents. */
 struct py_tp {
 	uint64_t tp;
@@ -46,6 +54,7 @@ struct python {
 	size_t ninners, inners_cap;
 
 	struct py_names names;
+	struct py_frozen frozen;
 	struct py_mixer *mixer; /* made when native frames are first asked for, or NULL */
 	struct jit *jit;	/* for them; borrowed, or NULL */
 

@@ -259,3 +259,25 @@ def _(t, gdb):
         t.has(g.command("call (int) getpid()"), r"^\$\d+ = %d$" % program.pid)
         g.command("detach")
     t.untouched(program.pid)
+
+
+def freezing():
+    return [p for p in zoo.pythons() if p.version >= (3, 11) and not p.root][::2]
+
+
+@case("the source of a frozen module is found where the module has it", python=freezing)
+def _(t, python):
+    program = t.program(python, "frozen.py", until="^ready$", stdin=-1)
+    path, frozen = t.has(program.text, r"^os (\S+) (.*)$").groups()
+    t.equal(frozen, "<frozen os>", "the file of the code object")
+    t.asleep(program.pid)
+    out = t.gdb(zoo.gdbs()[0], t.serve(pid=program.pid), "thread 2", "up", "info source",
+                "monitor py-bt", "break os.py:fsencode", "detach")
+    with open(path) as f:
+        lines = f.read().splitlines()
+    line = int(t.has(out["up"], r"fsencode \(.*\) at %s:(\d+)" % re.escape(path))[1])
+    t.has(out["up"], r"^%d\s+%s$" % (line, re.escape(lines[line - 1].replace("\t", " "))))
+    t.has(lines[line - 1], "fspath")
+    t.has(out["monitor py-bt"], r"<frozen os>")  # as the interpreter has it
+    program.send("\n")
+    program.until("^fsencode")
