@@ -16,6 +16,7 @@ void area_deinit(struct area *a)
 	bytes_deinit(&a->now);
 	bytes_deinit(&a->before);
 	jit_table_deinit(&a->table);
+	jit_table_deinit(&a->last);
 }
 
 /* ---- reading ---- */
@@ -106,6 +107,23 @@ static bool is_same(const struct area_bytes *a, const struct area_bytes *b)
 	return !a->len || memcmp(a->data, b->data, a->len) == 0;
 }
 
+const uint8_t *area_before(const struct area *a, uint32_t offset, uint32_t len)
+{
+	const struct area_bytes *b = &a->before;
+	size_t lo = 0, hi = b->nruns;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (b->run[mid].start <= offset)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	const struct area_run *run = lo ? &b->run[lo - 1] : NULL;
+	if (!run || offset - run->start >= run->len || len > run->len - (offset - run->start))
+		return NULL;
+	return b->data + run->at + (offset - run->start);
+}
+
 struct err *area_refresh(struct area *a, const struct space *s, struct flow *f)
 {
 	struct area_bytes last = a->now;
@@ -122,6 +140,10 @@ struct err *area_refresh(struct area *a, const struct space *s, struct flow *f)
 	if (a->version && is_same(&a->now, &a->before))
 		return NULL;
 	a->version++;
+	struct jit_table table = a->last;
+	a->last = a->table;
+	a->last_kind = a->kind;
+	a->table = table;
 	jit_table_clear(&a->table);
 	area_analyse(a, s, f);
 	return a->table.failed ? &err_nomem : NULL;

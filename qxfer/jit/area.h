@@ -3,7 +3,7 @@
  * Anonymous memory that can be executed: what a runtime compiles.
  *
  * Read anew at each stop as far as pages of it exist (V8 reserves 512 MB and uses some), and
- * analysed when it is not as it was.
+ * analysed when it is not as it was: each function that has other bytes than before.
  */
 #ifndef QXFER_JIT_AREA_H
 #define QXFER_JIT_AREA_H
@@ -36,8 +36,10 @@ struct area {
 	enum jit_kind kind;
 	struct area_bytes now, before;
 	struct jit_table table; /* offsets are from start */
-	uint64_t generation;	/* of the memory that it was read at */
-	uint64_t version;	/* counts how often it was found changed */
+	struct jit_table last;	/* what it was of the bytes before */
+	enum jit_kind last_kind;
+	uint64_t generation; /* of the memory that it was read at */
+	uint64_t version;    /* counts how often it was found changed */
 	bool seen;
 };
 
@@ -45,6 +47,9 @@ void area_deinit(struct area *a);
 
 /* Reads the area, and analyses it if it has changed.  @f: NULL: by the fallback.  Only ERR_NOMEM. */
 struct err *area_refresh(struct area *a, const struct space *s, struct flow *f) MUST_CHECK;
+
+/* What [offset, offset + len) was before; NULL: it was not read. */
+const uint8_t *area_before(const struct area *a, uint32_t offset, uint32_t len);
 
 /* area_kinds.c: fills in a->kind and a->table from a->now. */
 void area_analyse(struct area *a, const struct space *s, struct flow *f);

@@ -31,6 +31,18 @@ static void fill_up(struct build *b, uint32_t to)
 	b->done = to;
 }
 
+/* Whether it is as it was, and so are its rows. */
+static bool is_known(const struct build *b, const struct flow_code *code)
+{
+	const struct area *a = b->a;
+	const struct jit_func *f = jit_table_func(&a->last, code->base);
+	const uint8_t *was = NULL;
+
+	if (a->kind == a->last_kind && f && f->start == code->base && f->len == code->len)
+		was = area_before(a, code->base, code->len);
+	return was && memcmp(was, code->bytes, code->len) == 0;
+}
+
 /* A function, named after its kind and address unless @name is given. */
 static void add_function(struct build *b, const struct flow_code *code, const char *name)
 {
@@ -39,7 +51,9 @@ static void add_function(struct build *b, const struct flow_code *code, const ch
 	if (t->nfuncs >= AREA_FUNCS_MAX || code->base < b->done)
 		return;
 	fill_up(b, code->base);
-	if (b->flow)
+	if (is_known(b, code))
+		jit_table_copy(t, &b->a->last, code->base, code->base + code->len);
+	else if (b->flow)
 		flow_run(b->flow, code, t);
 	else
 		fallback_each(t, code->bytes, code->base, code->base + code->len);

@@ -222,26 +222,13 @@ static uint64_t next_edge(const struct jit_region *r, size_t *func, uint64_t at,
 	return edge < end ? edge : end;
 }
 
-/* The row that holds at @at: the first that ends after it. */
-static size_t row_at(const struct jit_table *t, uint64_t offset)
-{
-	size_t lo = 0, hi = t->nrows;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (t->row[mid].start <= offset)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo ? lo - 1 : 0;
-}
-
 /* [start, end), which is all within a function or all without. */
 static void put_stretch(struct fde *f, const struct jit_region *r, uint64_t start, uint64_t end)
 {
 	const struct jit_table *t = r->table;
 	bool open = false;
-	for (size_t i = row_at(t, start - r->base); i < t->nrows; i++) {
+	size_t first = jit_table_row(t, (uint32_t)(start - r->base));
+	for (size_t i = first < t->nrows ? first : 0; i < t->nrows; i++) {
 		uint64_t from = r->base + t->row[i].start;
 		if (from >= end)
 			break;

@@ -142,7 +142,12 @@ void jit_table_add(struct jit_table *t, uint32_t start, const struct jit_rule *r
 		t->row[t->nrows++] = (struct jit_row){ start, number };
 }
 
-const struct jit_rule *jit_table_find(const struct jit_table *t, uint32_t offset)
+static const struct jit_rule *rule_of(const struct jit_table *t, size_t row)
+{
+	return t->row[row].rule < t->nrules ? &t->rule[t->row[row].rule] : NULL;
+}
+
+size_t jit_table_row(const struct jit_table *t, uint32_t offset)
 {
 	size_t lo = 0, hi = t->nrows;
 	while (lo < hi) {
@@ -152,9 +157,21 @@ const struct jit_rule *jit_table_find(const struct jit_table *t, uint32_t offset
 		else
 			hi = mid;
 	}
-	if (!lo || t->row[lo - 1].rule >= t->nrules)
-		return NULL;
-	return &t->rule[t->row[lo - 1].rule];
+	return lo ? lo - 1 : t->nrows;
+}
+
+const struct jit_rule *jit_table_find(const struct jit_table *t, uint32_t offset)
+{
+	size_t row = jit_table_row(t, offset);
+	return row < t->nrows ? rule_of(t, row) : NULL;
+}
+
+void jit_table_copy(struct jit_table *t, const struct jit_table *from, uint32_t start, uint32_t end)
+{
+	for (size_t i = jit_table_row(from, start); i < from->nrows && from->row[i].start < end;
+	     i++)
+		jit_table_add(t, from->row[i].start > start ? from->row[i].start : start,
+			      rule_of(from, i));
 }
 
 /* ---- functions ---- */

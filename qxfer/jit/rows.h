@@ -114,9 +114,14 @@ void jit_table_clear(struct jit_table *t);
  * be below the last one; of two at the same place the later is taken.
  */
 void jit_table_add(struct jit_table *t, uint32_t start, const struct jit_rule *rule);
+/* What @from says of [start, end), which it has rows of. */
+void jit_table_copy(struct jit_table *t, const struct jit_table *from, uint32_t start,
+		    uint32_t end);
 /* @name may be NULL.  To be called in ascending order. */
 void jit_table_add_func(struct jit_table *t, uint32_t start, uint32_t len, const char *name);
 
+/* The number of the row that @offset is in; nrows: none. */
+size_t jit_table_row(const struct jit_table *t, uint32_t offset);
 /* The rule that holds at @offset; NULL: none. */
 const struct jit_rule *jit_table_find(const struct jit_table *t, uint32_t offset);
 /* The function that @offset is in; NULL: none. */

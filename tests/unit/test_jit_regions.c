@@ -122,6 +122,52 @@ Test(jit_regions, what_changed_is_analysed_again_and_what_did_not_is_not)
 	close_process(&p);
 }
 
+static void check_same_rows(const struct jit_table *a, const struct jit_table *b)
+{
+	cr_assert_eq(a->nrows, b->nrows);
+	cr_assert_eq(a->nfuncs, b->nfuncs);
+	for (size_t i = 0; i < a->nrows; i++) {
+		const struct jit_rule *x = jit_table_find(a, a->row[i].start);
+		const struct jit_rule *y = jit_table_find(b, a->row[i].start);
+		cr_assert_eq(a->row[i].start, b->row[i].start);
+		cr_assert(x && y ? memcmp(x, y, sizeof(*x)) == 0 : x == y, "row %zu", i);
+	}
+}
+
+Test(jit_regions, a_change_leaves_the_rows_that_a_first_look_would_make)
+{
+	/* The same, with sub $8,%rsp before the call and pop %rbp after it left out. */
+	static const uint8_t other[] = { 0xf3, 0x0f, 0x1e, 0xfa, 0x55, 0x48, 0x89, 0xe5, 0xff,
+					 0xd1, 0x5d, 0xc3, 0x48, 0x83, 0xec, 0x08, 0xc3 };
+	static struct process p;
+	struct jit *j, *fresh;
+	const struct jit_region *r, *first;
+	size_t n;
+	open_process(&p);
+	memcpy(p.page[0], trampoline, sizeof(trampoline));
+	memcpy(p.page[0] + 32, trampoline, sizeof(trampoline));
+	memcpy(p.page[1] + 64, trampoline, sizeof(trampoline));
+	struct err *err = jit_create(&j);
+	for (unsigned int i = 0; i < 4 && !err; i++) {
+		if (i & 1)
+			memcpy(p.page[0] + 32, other, sizeof(other));
+		else if (i)
+			memset(p.page[0] + 32, 0, MEM_PAGE - 32);
+		mem_invalidate(&p.mem);
+		err = jit_create(&fresh);
+		if (!err)
+			err = jit_survey(j, &p.space, &r, &n);
+		if (!err)
+			err = jit_survey(fresh, &p.space, &first, &n);
+		cr_assert_null(err);
+		check_same_rows(r->table, first->table);
+		cr_assert_eq(r->table->nfuncs, i == 2 ? 2 : 3);
+		jit_destroy(fresh);
+	}
+	jit_destroy(j);
+	close_process(&p);
+}
+
 static bool any(const struct jit_region *r)
 {
 	(void)r;
