@@ -170,6 +170,7 @@ static const struct form {
 } forms[] = {
 	{ "elf;", put_elf, PE_PRECISE },
 	{ "win64;precise;", pe_write, PE_PRECISE },
+	{ "win64;chained;", pe_write, PE_CHAINED },
 	{ "win64;single;", pe_write, PE_SINGLE },
 	{ "win64;each;", pe_write, PE_EACH },
 };

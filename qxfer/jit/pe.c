@@ -9,6 +9,7 @@
 
 enum { UWOP_PUSH, UWOP_ALLOC_LARGE, UWOP_ALLOC_SMALL, UWOP_SET_FPREG, UWOP_SAVE };
 
+#define CHAININFO  4u
 #define CODES_MAX  64u /* slots of 16 bits in one UNWIND_INFO */
 #define PAGE	   0x1000u
 #define HEADERS	   0x400u
@@ -123,6 +124,17 @@ bool pe_put_info(struct buf *out, const struct jit_rule *rule)
 
 /* ---- tables ---- */
 
+/* The first row of a function, and what was chained to it. */
+struct primary {
+	uint64_t start, end;
+	uint32_t info; /* offset in xdata */
+};
+
+struct chain {
+	uint64_t of; /* primary.start */
+	uint32_t info;
+};
+
 struct writer {
 	const struct jit_region *r;
 	uint64_t base;	/* of the image */
@@ -131,6 +143,9 @@ struct writer {
 	uint32_t *info; /* of each rule: offset in xdata plus one; 0: not written yet */
 	struct buf pdata, xdata_bytes;
 	size_t entries;
+	struct chain *chain; /* PE_CHAINED: of each rule */
+	struct primary primary;
+	size_t func; /* the next one to begin */
 };
 
 /* As in the V8 design: push %rbp; mov %rsp,%rbp in a prolog of four bytes. */
@@ -149,17 +164,70 @@ static void put_entry(struct writer *w, uint64_t start, uint64_t end, uint32_t i
 	put_u32(&w->pdata, info);
 }
 
-static uint32_t info_of(struct writer *w, uint32_t number)
+/* Where in .xdata the codes of a rule are. */
+static uint32_t put_info(struct writer *w, uint32_t number)
 {
 	const struct jit_rule frame = jit_rule_frame(JIT_BY_DEFAULT);
-	if (w->info[number])
-		return w->info[number] - 1;
 	put_align(&w->xdata_bytes, 4);
 	uint32_t at = (uint32_t)w->xdata_bytes.len;
 	if (!pe_put_info(&w->xdata_bytes, &w->r->table->rule[number]))
 		(void)pe_put_info(&w->xdata_bytes, &frame);
-	w->info[number] = at + 1;
 	return at;
+}
+
+static uint32_t info_of(struct writer *w, uint32_t number)
+{
+	if (!w->info[number])
+		w->info[number] = put_info(w, number) + 1;
+	return w->info[number] - 1;
+}
+
+/* ---- chained to the first row of the function ---- */
+
+static bool is_entry(const struct jit_rule *r)
+{
+	struct jit_rule entry = jit_rule_entry(r->source);
+	return memcmp(r, &entry, sizeof(entry)) == 0;
+}
+
+static uint32_t chained_info(struct writer *w, uint32_t number)
+{
+	struct chain *c = &w->chain[number];
+	if (c->of == w->primary.start)
+		return c->info;
+	c->of = w->primary.start;
+	c->info = put_info(w, number);
+	if (!w->xdata_bytes.failed)
+		w->xdata_bytes.data[c->info] |= CHAININFO << 3;
+	put_u32(&w->xdata_bytes, w->primary.start - w->base);
+	put_u32(&w->xdata_bytes, w->primary.end - w->base);
+	put_u32(&w->xdata_bytes, w->xdata + w->primary.info);
+	return c->info;
+}
+
+/* [start, end), which no function begins within. */
+static void put_chained(struct writer *w, uint64_t start, uint64_t end, uint32_t number)
+{
+	const struct jit_func *f = jit_table_func(w->r->table, (uint32_t)(start - w->r->base));
+	uint64_t of = f ? w->r->base + f->start : 0;
+	if (f && of == start && is_entry(&w->r->table->rule[number]))
+		w->primary = (struct primary){ start, end, info_of(w, number) };
+	bool chained = f && of < start && w->primary.start == of;
+	put_entry(w, start, end, chained ? chained_info(w, number) : info_of(w, number));
+}
+
+/* The row is one for all functions that it reaches over; each needs a begin of its own. */
+static void put_split(struct writer *w, uint64_t start, uint64_t end, uint32_t number)
+{
+	const struct jit_table *t = w->r->table;
+	while (w->func < t->nfuncs && w->r->base + t->func[w->func].start <= start)
+		w->func++;
+	while (w->func < t->nfuncs && w->r->base + t->func[w->func].start < end) {
+		uint64_t next = w->r->base + t->func[w->func++].start;
+		put_chained(w, start, next, number);
+		start = next;
+	}
+	put_chained(w, start, end, number);
 }
 
 static void put_rows(struct writer *w)
@@ -172,7 +240,10 @@ static void put_rows(struct writer *w)
 			continue;
 		start = start < w->r->start ? w->r->start : start;
 		end = end > w->r->end ? w->r->end : end;
-		put_entry(w, start, end, info_of(w, t->row[i].rule));
+		if (w->chain)
+			put_split(w, start, end, t->row[i].rule);
+		else
+			put_entry(w, start, end, info_of(w, t->row[i].rule));
 	}
 }
 
@@ -290,9 +361,13 @@ struct err *pe_write(struct buf *out, const struct jit_region *r, enum pe_mode m
 	w.code = (uint32_t)(r->start - w.base);
 	w.xdata = up(r->end - w.base, PAGE);
 	w.info = calloc(r->table->nrules + 1, sizeof(*w.info));
-	if (!w.info)
+	if (mode == PE_CHAINED)
+		w.chain = calloc(r->table->nrules + 1, sizeof(*w.chain));
+	if (!w.info || (mode == PE_CHAINED && !w.chain)) {
+		free(w.info);
 		return &err_nomem;
-	if (mode != PE_PRECISE)
+	}
+	if (mode == PE_SINGLE || mode == PE_EACH)
 		put_design_info(&w.xdata_bytes);
 	if (mode == PE_SINGLE)
 		put_entry(&w, r->start, r->end, 0);
@@ -311,5 +386,6 @@ struct err *pe_write(struct buf *out, const struct jit_region *r, enum pe_mode m
 	buf_deinit(&w.pdata);
 	buf_deinit(&w.xdata_bytes);
 	free(w.info);
+	free(w.chain);
 	return ok ? NULL : &err_nomem;
 }

@@ -14,6 +14,11 @@ enum pe_mode {
 	PE_SINGLE,  /* the V8 design's entry for the whole region */
 	PE_EACH,    /* one for each place that builds a frame: n + 1 */
 	PE_PRECISE, /* one for each row; what cannot be said so is a frame of rbp */
+	/*
+	 * The same, where the rows of a function after its first are chained to that (UNW_FLAG_CHAININFO):
+	 * which function a place is in can be told, at the price of a larger .xdata.
+	 */
+	PE_CHAINED,
 };
 
 #define PE_ENTRIES_MAX (1u << 20)

@@ -126,10 +126,13 @@ static struct err *name_frame(struct walk *w, struct native_frame *f, struct mod
 	return err;
 }
 
-/* A callee's frame ends where its caller's begins: the stack grows down. */
+/*
+ * A callee's frame ends where its caller's begins: the stack grows down.  The innermost one may have
+ * nothing on the stack, its return address being in a register.
+ */
 static struct err *check_progress(struct walk *w, const struct native_frame *f, bool signal)
 {
-	uint64_t sp = w->nt->n == 1 ? f->sp + RED_ZONE : f->sp;
+	uint64_t sp = w->nt->n == 1 ? f->sp + RED_ZONE - 8 : f->sp;
 	if (f->cfa % 8 == 0 && f->cfa > sp)
 		return NULL;
 	if (signal && w->switches++ < SWITCHES)

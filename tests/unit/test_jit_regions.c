@@ -136,7 +136,7 @@ static void check_same_rows(const struct jit_table *a, const struct jit_table *b
 
 Test(jit_regions, a_change_leaves_the_rows_that_a_first_look_would_make)
 {
-	/* The same, with sub $8,%rsp before the call and pop %rbp after it left out. */
+	/* The same, and more behind it. */
 	static const uint8_t other[] = { 0xf3, 0x0f, 0x1e, 0xfa, 0x55, 0x48, 0x89, 0xe5, 0xff,
 					 0xd1, 0x5d, 0xc3, 0x48, 0x83, 0xec, 0x08, 0xc3 };
 	static struct process p;

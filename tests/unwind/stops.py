@@ -45,7 +45,8 @@ def walk():
         f = f.older()
     return frames
 def own():
-    return [int(m, 16) for m in re.findall(r"^ +at (0x[0-9a-f]+), frame", run("monitor bt full"), re.M)]
+    text = run("monitor bt full")
+    return text, [int(m, 16) for m in re.findall(r"^ +at (0x[0-9a-f]+), frame", text, re.M)]
 good, generated, bad = 0, 0, []
 for i in range(stops):
     timer = threading.Timer(random.uniform(0.002, 0.06), os.kill, (pid, signal.SIGINT))
@@ -61,11 +62,12 @@ for i in range(stops):
     pcs = [pc for pc, name in frames]
     if not why and (not frames or frames[-1][1] != "_start"):
         why = "ends at %s" % (frames[-1:],)
-    ours = own()
+    text, ours = own()
     if not why and pcs != ours:
         k = next((k for k in range(min(len(pcs), len(ours))) if pcs[k] != ours[k]), -1)
         why = "archerfish's own unwinder goes another way: at %d of %d and %d after %s: %s" % (
             k, len(pcs), len(ours), frames[k - 1:k + 2], [hex(v) for v in ours[k - 1:k + 2]])
+        why += "".join("; " + line for line in text.strip().splitlines()[-2:])
     generated += any(n and (n.startswith("Builtins_") or n.startswith("js.")) for pc, n in frames)
     good += not why
     if why:
