@@ -282,6 +282,10 @@ HANDLER(h_vcont)
 		rsp_vcont_deinit(&list);
 		return err;
 	}
+	if (!inferiors_any(s)) {
+		rsp_vcont_deinit(&list);
+		return err_new(ERR_STATE, "no process");
+	}
 	inferiors_select(s, s->stopper);
 	if (s->target->pid > 0 && view_resume_is_told(s, &list)) {
 		rsp_vcont_deinit(&list);

@@ -115,10 +115,16 @@ size_t nonstop_held(const struct session *s, struct resume_action *ret)
 	const struct nonstop *ns = &s->nonstop;
 	size_t n = 0;
 
-	for (size_t k = ns->first; k < ns->end; k++)
-		if (ns->queue[k].inferior == s->now && ns->queue[k].ev.kind < STOP_NO_RESUMED)
-			ret[n++] = (struct resume_action){ .tid = ns->queue[k].ev.tid,
-							   .kind = RESUME_LEAVE };
+	for (size_t k = ns->first; k < ns->end; k++) {
+		const struct queued_stop *q = &ns->queue[k];
+		bool forks = q->ev.kind == STOP_FORK || q->ev.kind == STOP_VFORK;
+		/* A child that the client has not heard of stays where it is, too. */
+		bool child = forks && (pid_t)q->ev.addr == s->target->pid;
+		if (!child && (q->inferior != s->now || q->ev.kind >= STOP_NO_RESUMED))
+			continue;
+		ret[n++] = (struct resume_action){ .tid = child ? -1 : q->ev.tid,
+						   .kind = RESUME_LEAVE };
+	}
 	return n;
 }
 
@@ -254,7 +260,7 @@ void nonstop_added(struct session *s)
 	if (!s->nonstop.on)
 		return;
 	if (!s->target->alone)
-		s->target->run->alone->begin(s->target);
+		s->target->run->alone->begin(s->target, s->now == s->stopper ? s->stop.tid : 0);
 	view_moved(s);
 }
 

@@ -70,8 +70,20 @@ static void resume_one(struct live *l, struct lwp *p, const struct resume_action
 	}
 }
 
+/* Those that count as running do so from now on. */
+static void let_go(struct live *l)
+{
+	l->held = false;
+	for (struct lwp *p = l->first; p; p = p->next)
+		if (p->resumed && p->stopped && !p->pending && !p->zombie &&
+		    l->phase == LIVE_RUNNING)
+			live_start_one(l, p);
+}
+
 struct err *live_resume_alone(struct live *l, const struct resume_action *actions, size_t n)
 {
+	bool any = false;
+
 	if (l->lifted && !live_memory_shared(l))
 		live_lower_points(l);
 	for (struct lwp *p = l->first; p; p = p->next) {
@@ -82,7 +94,10 @@ struct err *live_resume_alone(struct live *l, const struct resume_action *action
 			ask_one(l, p, 0);
 		else if (!p->resumed && a->kind != RESUME_STOP)
 			resume_one(l, p, a);
+		any |= a->kind != RESUME_STOP;
 	}
+	if (any && l->held)
+		let_go(l);
 	target_moved(&l->target);
 	return NULL;
 }
@@ -144,15 +159,23 @@ struct err *live_event_alone(struct live *l, struct stop_event *ret, bool *more)
 	return NULL;
 }
 
-static void begin(struct target *t)
+/*
+ * What has not been told is told now, or when the client wants a thread to stop that it takes for
+ * a running one.  gdb (13) fails if several stop replies await it in all-stop on a non-stop
+ * target, and gdbserver has one.
+ */
+static void begin(struct target *t, pid_t tid)
 {
 	struct live *l = to_live(t);
 
 	for (struct lwp *p = l->first; p; p = p->next) {
-		/* What has not been told is told now. */
-		p->resumed = p->pending && !p->unjudged && !p->zombie;
+		/* A hit that was not judged comes again: the thread stands before it. */
+		if (p->unjudged)
+			p->pending = p->unjudged = false;
+		p->resumed = !p->zombie && (p->pending || (!p->told && p->tid != tid));
 		p->wanted = false;
 	}
+	l->held = true;
 	l->interrupt = l->left = false;
 	l->phase = LIVE_RUNNING;
 	t->alone = true;
@@ -166,7 +189,7 @@ static struct err *end(struct target *t)
 	live_ask_to_stop(l);
 	struct err *err = live_wait_stopped(l);
 	for (struct lwp *p = l->first; p; p = p->next) {
-		p->resumed = p->resumed && !p->wanted;
+		p->resumed = p->resumed && !p->wanted && !(l->held && p->stopped);
 		p->wanted = false;
 	}
 	l->phase = LIVE_STOPPED;
@@ -199,21 +222,10 @@ static bool told(struct target *t, pid_t tid, struct stop_event *ret)
 static void release(struct target *t)
 {
 	struct live *l = to_live(t);
-	struct lwp *first = l->first;
 
-	while (first && first->zombie)
-		first = first->next;
-	for (struct lwp *p = l->first; p; p = p->next) {
-		if (p->zombie)
-			continue;
-		p->resumed = true;
-		if (p->pending)
-			continue;
-		if (p == first)
-			ask_one(l, p, 0);
-		else
-			live_start_one(l, p);
-	}
+	for (struct lwp *p = l->first; p; p = p->next)
+		p->resumed = !p->zombie;
+	let_go(l);
 	target_moved(t);
 }
 

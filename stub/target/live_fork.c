@@ -25,7 +25,7 @@ static struct err *adopt_child(struct live *l, pid_t child, struct live **ret)
 	}
 	p->stopped = true;
 	if (l->target.alone)
-		live_alone_ops.begin(&born->target);
+		live_alone_ops.begin(&born->target, child);
 	err = live_open_image(born);
 	if (!err) {
 		*ret = born;

@@ -126,6 +126,7 @@ struct live {
 	bool more;	/* waitpid() may have more already */
 	bool interrupt; /* the client wants a stop */
 	int interrupt_signo;
+	bool held; /* target.alone: threads count as running that do not yet */
 	bool left; /* target.alone: a thread that ran is gone, and that may have been the last */
 	struct stop_event *gone; /* STOP_GONE, to be told */
 	size_t ngone, gone_cap;
