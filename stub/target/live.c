@@ -22,6 +22,7 @@ static void live_destroy(struct target *t)
 	live_leave(l);
 	points_deinit(&l->points);
 	free(l->gone);
+	live_forget_displaced(l);
 	arch_free(l->made_arch);
 	target_deinit(t);
 	free(l);

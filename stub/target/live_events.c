@@ -25,6 +25,8 @@ void live_quiet_stop(struct live *l, struct lwp *p)
 {
 	if (p->wanted && p->resumed)
 		live_tell_wanted(l, p);
+	else if (l->phase == LIVE_RUNNING && p->resumed && p->hop)
+		live_get_over(l, p);
 	else if (l->phase == LIVE_RUNNING && p->resumed)
 		live_continue_lwp(l, p, p->deliver);
 }
@@ -337,6 +339,7 @@ static void on_exec(struct live *l, struct lwp *p)
 		live_remove_points(l); /* out of its parent's */
 	l->borrows_memory = false;
 	points_clear(&l->points);
+	live_forget_displaced(l);
 	l->dregs = (struct x86_dregs){ .generation = l->dregs.generation + 1 };
 	l->nvforks = l->nsharers = 0;
 	l->hopper = NULL;
@@ -438,6 +441,7 @@ static void on_stopped(struct live *l, struct lwp *p, int status)
 	p->asked = p->stuck = p->in_signal = false;
 	if (p->stepping || p->hopping || p->followed)
 		live_repair_flags(l, p);
+	live_replace(l, p);
 	if (l->hopper == p)
 		live_end_hop(l, p);
 	if (l->nsharers && !live_memory_shared(l))

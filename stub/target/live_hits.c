@@ -4,8 +4,9 @@
  *
  * A hit that is not to be told must cost the program as little as possible: the other
  * threads run on, and the thread itself is sent over the instruction by emulating it,
- * with the trap left where it is.  What can't be emulated the thread executes, alone:
- * all others are stopped meanwhile, since the trap has to be taken out (a hop).
+ * with the trap left where it is.  What can't be emulated the thread executes elsewhere
+ * (live_displace.c), or alone: all others are stopped meanwhile, since the trap has to be
+ * taken out (a hop).
  *
  * Judging is done once for each hit: a breakpoint may have commands.  One that comes
  * while all are being stopped waits; it is told, judged or forgotten when the client
@@ -152,6 +153,31 @@ static bool judge(struct live *l, struct lwp *p)
 	return p->pending;
 }
 
+/* The client may have sent the thread elsewhere, or taken the breakpoint away. */
+static bool must_hop(struct live *l, struct lwp *p)
+{
+	uint64_t pc = 0;
+
+	/* The client has been told, and its breakpoint is out of the way: the tracepoint is not. */
+	if (p->seen) {
+		const struct point *point = points_find(&l->points, p->event_pc);
+		p->hop |= point && point->trace && !point->client;
+		p->seen = false;
+	}
+	if (p->hop && (l->lifted || !points_find(&l->points, p->event_pc) || !live_get_pc(p, &pc) ||
+		       pc != p->event_pc))
+		p->hop = false;
+	return p->hop;
+}
+
+void live_get_over(struct live *l, struct lwp *p)
+{
+	if (must_hop(l, p) && !live_displace(l, p))
+		live_ask_to_stop(l);
+	else if (p->stopped)
+		live_continue_lwp(l, p, p->deliver);
+}
+
 void live_take_hit(struct live *l, struct lwp *p, uint64_t at)
 {
 	p->event_pc = at;
@@ -167,7 +193,7 @@ void live_take_hit(struct live *l, struct lwp *p, uint64_t at)
 	if (judge(l, p))
 		return;
 	if (p->hop)
-		live_ask_to_stop(l);
+		live_get_over(l, p);
 	else if (p->stopped)
 		live_quiet_stop(l, p);
 }
@@ -207,23 +233,6 @@ void live_chase_hits(struct live *l)
 	}
 	l->target.busy = n == CHASE_MAX;
 	l->passed = 0;
-}
-
-/* The client may have sent the thread elsewhere, or taken the breakpoint away. */
-static bool must_hop(struct live *l, struct lwp *p)
-{
-	uint64_t pc = 0;
-
-	/* The client has been told, and its breakpoint is out of the way: the tracepoint is not. */
-	if (p->seen) {
-		const struct point *point = points_find(&l->points, p->event_pc);
-		p->hop |= point && point->trace && !point->client;
-		p->seen = false;
-	}
-	if (p->hop && (l->lifted || !points_find(&l->points, p->event_pc) || !live_get_pc(p, &pc) ||
-		       pc != p->event_pc))
-		p->hop = false;
-	return p->hop;
 }
 
 static void start_hop(struct live *l, struct lwp *p)
@@ -266,7 +275,8 @@ bool live_settle_hits(struct live *l)
 		return false;
 	}
 	for (struct lwp *p = l->first; p && !hopper; p = p->next)
-		if (p->resumed && p->stopped && !p->pending && !p->zombie && must_hop(l, p))
+		if (p->resumed && p->stopped && !p->pending && !p->zombie && must_hop(l, p) &&
+		    !live_displace(l, p))
 			hopper = p;
 	if (hopper)
 		start_hop(l, hopper);
@@ -278,7 +288,7 @@ void live_start_one(struct live *l, struct lwp *p)
 	if (p->pending && p->unjudged && judge(l, p))
 		return;
 	if (must_hop(l, p))
-		live_ask_to_stop(l);
+		live_get_over(l, p);
 	else
 		live_continue_lwp(l, p, p->deliver);
 }

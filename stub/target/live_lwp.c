@@ -43,6 +43,7 @@ struct lwp *lwp_add(struct live *l, pid_t tid)
 void lwp_remove(struct live *l, struct lwp *p)
 {
 	struct lwp **at = bucket(l, p->tid);
+	live_free_slot(l, p);
 	while (*at != p)
 		at = &(*at)->chain;
 	*at = p->chain;

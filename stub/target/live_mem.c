@@ -42,6 +42,7 @@ static size_t live_read(void *ctx, uint64_t addr, void *buf, size_t len)
 	struct live *l = ctx;
 	size_t n = raw_read(l->mem_fd, addr, buf, len);
 	points_hide(&l->points, addr, buf, n);
+	live_hide_displaced(l, addr, buf, n);
 	return n;
 }
 
@@ -255,6 +256,7 @@ void live_remove_points(struct live *l)
 	for (size_t i = 0; i < l->points.n; i++)
 		if (is_in(l, &l->points.point[i]))
 			restore(l, l->mem_fd, &l->points.point[i]);
+	live_clean_displaced(l, l->mem_fd);
 	points_clear(&l->points);
 }
 
@@ -289,7 +291,7 @@ void live_clean_child(struct live *l, pid_t child)
 {
 	char path[64];
 
-	if (!l->points.n)
+	if (!l->points.n && !l->displaced)
 		return;
 	snprintf(path, sizeof(path), "/proc/%d/mem", child);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -297,6 +299,7 @@ void live_clean_child(struct live *l, pid_t child)
 		return; /* it is gone, its memory too */
 	for (size_t i = 0; i < l->points.n; i++)
 		restore(l, fd, &l->points.point[i]);
+	live_clean_displaced(l, fd);
 	if (l->target.catcher.child)
 		clean_for_catcher(l, fd);
 	close(fd);

@@ -56,6 +56,9 @@ struct lwp {
 	bool followed; /* steps for the judge; see struct target_judge */
 	struct stop_event event;
 	uint64_t event_pc;   /* where a breakpoint's event was seen */
+	uint64_t slot;	     /* where it executes a copy of what is at event_pc; 0: nowhere */
+	uint8_t slot_len;    /* of that instruction */
+	bool slot_calls;     /* which is a call */
 	uint64_t dregs_seen; /* generation of the debug registers it has */
 	bool made_up; /* the last report was an interrupt, which the kernel knows nothing of */
 	bool told;    /* `event' is what the client was told when it stopped */
@@ -103,7 +106,8 @@ struct live {
 		cpu; /* of this machine's registers; asked before anything stands still */
 	struct arch *made_arch; /* target.arch, as this process has it */
 	struct points points;
-	struct guard *guard; /* of mem_fd; NULL: there is none (yet) */
+	struct live_displaced *displaced; /* live_displace.c; NULL: nothing yet */
+	struct guard *guard;		  /* of mem_fd; NULL: there is none (yet) */
 	struct x86_dregs dregs;
 
 	/*
@@ -226,6 +230,22 @@ extern const struct target_own_ops live_own_ops;
 /* Before the first point is put into the process. */
 void live_guard(struct live *l);
 
+/* live_displace.c */
+/*
+ * Lets @p, at the trap at its event_pc, do what is under it, elsewhere.  False: it can't be
+ * done, and nothing was.
+ */
+bool live_displace(struct live *l, struct lwp *p);
+/* @p has stopped: back to where the program is, if it was elsewhere. */
+void live_replace(struct live *l, struct lwp *p);
+void live_free_slot(struct live *l, struct lwp *p);
+/* @buf was read from @addr: what was there before. */
+void live_hide_displaced(const struct live *l, uint64_t addr, void *buf, size_t len);
+/* Puts that back, in our memory or a copy of it. */
+void live_clean_displaced(const struct live *l, int fd);
+/* The memory is another. */
+void live_forget_displaced(struct live *l);
+
 /* live_regs.c */
 struct err *live_regset_read(struct target *t, pid_t tid, const struct regset *rs, void *buf,
 			     size_t *size) MUST_CHECK;
@@ -339,6 +359,8 @@ void live_take_hit(struct live *l, struct lwp *p, uint64_t at);
  * hop that has to.  False: there is something to tell, or the rest has to wait.
  */
 bool live_settle_hits(struct live *l);
+/* @p has to get over the trap at its event_pc, while others run if that can be. */
+void live_get_over(struct live *l, struct lwp *p);
 /* target.alone, and others run: lets @p go on, unless there is something to tell. */
 void live_start_one(struct live *l, struct lwp *p);
 /*

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 from live import (GDB, RIP, SIGINT, SIGTRAP, Stop, attach, case, connect, launch, moves, start,
-                  unharmed)
+                  text_segments, unharmed)
 
 RDI = 5
 END, REF64, ADD, EQUAL, LESS, POP = 0x27, 0x1A, 0x02, 0x13, 0x15, 0x29
@@ -288,3 +288,36 @@ def _(t):
     r.ok("D")
     r.close()
     unharmed(t, program, "rounds")
+
+
+@case("instructions under false breakpoints do what they do while other threads run")
+def _(t):
+    program = start(t, "elsewhere", 100000, ready=lambda p: p.peek("turns") > 0)
+    _, r = attach(t, program)
+    places = sorted(name for name in program.names if name.startswith("at_"))
+    ((end, data),) = text_segments(program.path)
+    rest = range(end + len(data), -(-(end + len(data)) // 4096) * 4096)
+    behind = program.read(rest.start, len(rest))
+    for mode in ("all-stop", "non-stop"):
+        if mode == "non-stop":
+            r.ok("QNonStop:1")
+        for name in places:
+            insert(r, program[name], FALSE)
+        r.ask("QPassSignals:4;8")
+        if mode == "all-stop":
+            r.resume()
+        else:
+            r.ok("vCont;c")
+        before = program.peek("shared")
+        t.eventually(lambda: program.peek("shared") > before + 100, "all of them are done")
+        if mode == "all-stop":
+            r.halt()
+        for name in places:
+            r.remove(program[name])
+        t.equal(r.memory(rest.start, len(rest)), behind, "what a client sees there")
+        t.check(program.read(rest.start, len(rest)) != behind, "nothing was executed there")
+        t.equal(program.peek("wrong"), 0, "differences in " + mode)
+    r.ok("D")
+    unharmed(t, program, "shared")
+    t.equal(program.read(rest.start, len(rest)), behind, "what is behind the code")
+    t.equal(program.peek("wrong"), 0, "differences")
