@@ -417,10 +417,20 @@ static unsigned int ways_to_try(struct python *py, bool in_passing)
 	return in_passing && !due ? (unsigned int)PY_BY_DYNSYM : (unsigned int)PY_BY_ANY;
 }
 
+/* Once for each stop: a list asks for every one of a thousand threads. */
+static uint64_t maps_now(struct python *py, const struct space *s)
+{
+	if (!py->printed || py->printed != s->mem->generation) {
+		py->printed = s->mem->generation;
+		py->print = fingerprint(s->maps);
+	}
+	return py->print;
+}
+
 static struct err *search(struct python *py, const struct space *s, bool in_passing)
 {
 	bool later = false;
-	uint64_t now = fingerprint(s->maps);
+	uint64_t now = maps_now(py, s);
 	if (py->absent == now || (in_passing && py->not_seen == now))
 		return err_new(ERR_NOT_FOUND, "no Python in this process");
 	py->found = py_builds_find(&py->builds, s, &py->rt);
@@ -446,7 +456,7 @@ static struct err *find_runtime(struct python *py, const struct space *s, bool i
 	if (py->epoch != s->epoch || (py->found && !py_runtime_alive(s, &py->rt))) {
 		py->epoch = s->epoch;
 		py->found = py->snap_valid = false;
-		py->absent = py->not_seen = 0;
+		py->absent = py->not_seen = py->printed = 0;
 		py->looks = 0;
 		py->names = (struct py_names){ 0 };
 		py_codes_reset(&py->codes, true);

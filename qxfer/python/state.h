@@ -39,6 +39,7 @@ struct python {
 	bool found;	/* rt is valid */
 	/* Fingerprints of the mappings in which there is no Python: looked for hard, or not. */
 	uint64_t absent, not_seen;
+	uint64_t print, printed; /* of the mappings, and the generation of memory it was made in */
 	unsigned int looks; /* how often mappings without Python were looked through */
 	struct py_runtime rt;
 	struct py_builds builds; /* of any process */

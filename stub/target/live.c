@@ -56,7 +56,7 @@ struct err *live_new(pid_t pid, struct target *beside, struct live **ret)
 	struct live *l = calloc(1, sizeof(*l));
 	if (!l)
 		return &err_nomem;
-	l->mem_fd = l->root_fd = -1;
+	l->mem_fd = l->root_fd = l->task_fd = -1;
 	l->target = (struct target){
 		.ops = &live_ops,
 		.run = &live_run_ops,

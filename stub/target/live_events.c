@@ -19,7 +19,8 @@
 #define STATUS_EVENT(status) ((status) >> 16)
 
 /* Traps of our own may come without end: others want to be heard too. */
-#define DRAIN_MAX 256u
+#define DRAIN_MAX   256u
+#define WAITING_MAX 8u /* threads that were asked, and have not stopped yet */
 
 void live_quiet_stop(struct live *l, struct lwp *p)
 {
@@ -521,6 +522,34 @@ void live_handle_status(struct live *l, pid_t tid, int status)
 		on_thread_exit(l, p, status);
 }
 
+/*
+ * Those that were asked to stop, by their ids: waitpid(-1) goes through all that have stopped
+ * before it finds one that is news, which adds up to seconds where there are 5,000.  They stop
+ * about in order, so the search ends at some that have not yet.  False: nothing has come.
+ */
+static bool drain_asked(struct live *l)
+{
+	unsigned int waiting = 0;
+	bool any = false;
+	int status;
+
+	for (struct lwp *p = l->first, *next; p && waiting < WAITING_MAX; p = next) {
+		size_t threads = l->nlwps;
+		next = p->next;
+		if (!p->asked || p->stopped)
+			continue;
+		if (waitpid(p->tid, &status, __WALL | WNOHANG) != p->tid) {
+			waiting++;
+			continue;
+		}
+		any = true;
+		live_handle_status(l, p->tid, status);
+		if (l->exited || l->nlwps != threads)
+			break; /* `next' may be gone */
+	}
+	return any;
+}
+
 void live_drain(struct live *l)
 {
 	int status;
@@ -530,6 +559,10 @@ void live_drain(struct live *l)
 	while (!l->exited && live_read_mail(l))
 		;
 	for (; !l->exited && n < DRAIN_MAX; n++) {
+		while (l->phase == LIVE_STOPPING && !l->exited && drain_asked(l))
+			;
+		if (l->exited)
+			break;
 		tid = waitpid(-1, &status, __WALL | WNOHANG);
 		if (tid <= 0)
 			break;

@@ -141,6 +141,7 @@ struct live {
 	bool reads_only; /* look.c: the memory is not opened for writing */
 	int mem_fd;	 /* /proc/PID/mem of the image that is running, or -1 */
 	int root_fd;	 /* /proc/PID/root */
+	int task_fd;	 /* /proc/PID/task, once a thread's name was asked for */
 };
 
 /* live_lwp.c */

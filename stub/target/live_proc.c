@@ -68,7 +68,9 @@ void proc_close(struct live *l)
 		close(l->mem_fd);
 	if (l->root_fd >= 0)
 		close(l->root_fd);
-	l->mem_fd = l->root_fd = -1;
+	if (l->task_fd >= 0)
+		close(l->task_fd);
+	l->mem_fd = l->root_fd = l->task_fd = -1;
 }
 
 /* The inferior's root as we see it, without a trailing slash: "" if it is ours. */
@@ -194,30 +196,32 @@ struct err *proc_exec_file(struct target *t, struct buf *out)
 	return NULL;
 }
 
-/* The text after the last ')' of stat: the name before it may hold anything. */
-static const char *stat_fields(pid_t pid, pid_t tid, char *buf, size_t size)
+/* What stat(5) says of a thread: its text in @buf.  False: the thread is gone. */
+static bool read_stat(int at, const char *path, char *buf, size_t size)
 {
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = openat(at, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return NULL;
+		return false;
 	ssize_t n = read(fd, buf, size - 1);
 	close(fd);
-	if (n <= 0)
-		return NULL;
-	buf[n] = '\0';
-	const char *paren = strrchr(buf, ')');
+	buf[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+/* The text after the last ')': the name before it may hold anything. */
+static const char *stat_fields(const char *text)
+{
+	const char *paren = strrchr(text, ')');
 	return paren && paren[1] == ' ' ? paren + 2 : NULL;
 }
 
 char proc_state(pid_t pid, pid_t tid)
 {
-	char buf[1024];
-	const char *fields = stat_fields(pid, tid, buf, sizeof(buf));
-	if (!fields)
-		return 0;
-	return *fields;
+	char buf[1024], path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	const char *fields = read_stat(AT_FDCWD, path, buf, sizeof(buf)) ? stat_fields(buf) : NULL;
+	return fields ? *fields : 0;
 }
 
 /* Field 39 of stat(5), "processor"; @fields begins with field 3. */
@@ -232,24 +236,48 @@ static int processor(const char *fields)
 	return (int)strtol(fields, NULL, 10);
 }
 
+/* The name between the parentheses, unless the kernel had to escape something in it. */
+static bool name_in_stat(const char *text, const char *fields, char *ret, size_t size)
+{
+	const char *from = strchr(text, '(') + 1, *to = fields - 2;
+
+	if (to < from || (size_t)(to - from) >= size || memchr(from, '\\', (size_t)(to - from)))
+		return false;
+	memcpy(ret, from, (size_t)(to - from));
+	ret[to - from] = '\0';
+	return true;
+}
+
+static void read_comm(int at, pid_t tid, char *ret, size_t size)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "%d/comm", tid);
+	if (!read_stat(at, path, ret, size))
+		ret[0] = '\0';
+	ret[strcspn(ret, "\n")] = '\0';
+}
+
+/* One file for each thread: there may be thousands. */
 struct err *proc_thread_info(struct target *t, pid_t tid, struct thread_info *ret)
 {
+	struct live *l = to_live(t);
 	char path[64], buf[1024];
-	(void)t;
 
 	*ret = (struct thread_info){ .core = -1 };
-	/* Under its own number, which a companion has too (live_companion.c). */
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", tid, tid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_os("opening %s", path);
-	ssize_t n = read(fd, ret->name, sizeof(ret->name) - 1);
-	close(fd);
-	ret->name[n > 0 ? n : 0] = '\0';
-	ret->name[strcspn(ret->name, "\n")] = '\0';
-	const char *fields = stat_fields(tid, tid, buf, sizeof(buf));
-	if (fields)
-		ret->core = processor(fields);
+	if (l->task_fd < 0) {
+		snprintf(path, sizeof(path), "/proc/%d/task", t->pid);
+		l->task_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	snprintf(path, sizeof(path), "%d/stat", tid);
+	if (!read_stat(l->task_fd, path, buf, sizeof(buf)))
+		return err_os("opening /proc/%d/task/%s", t->pid, path);
+	const char *fields = stat_fields(buf);
+	if (!fields)
+		return NULL;
+	ret->core = processor(fields);
+	if (!name_in_stat(buf, fields, ret->name, sizeof(ret->name)))
+		read_comm(l->task_fd, tid, ret->name, sizeof(ret->name));
 	return NULL;
 }
 

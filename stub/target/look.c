@@ -358,7 +358,7 @@ static struct err *look_new(pid_t pid, unsigned int tries, struct look **ret)
 	if (!l)
 		return &err_nomem;
 	l->pidfd = l->processor = -1;
-	l->live.mem_fd = l->live.root_fd = -1;
+	l->live.mem_fd = l->live.root_fd = l->live.task_fd = -1;
 	l->live.reads_only = true;
 	l->live.target = (struct target){
 		.ops = &look_ops,
