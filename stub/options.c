@@ -223,7 +223,7 @@ static bool refuse_selftest(struct reader *r, const char *v)
 /* clang-format off */
 static const struct option_row rows[] = {
 	{ "--attach", ARG_NONE, set_attach, "attach to process PID" },
-	{ "--core", ARG_NONE, set_core, "serve the core file CORE, of the program EXE; zstd, lz4, xz: unpacked first" },
+	{ "--core", ARG_NONE, set_core, "serve the core file CORE, of the program EXE; compressed: unpacked first" },
 	{ "--sysroot", ARG_VALUE, set_sysroot, "DIR: where a core's mapped files lie below" },
 	{ "--multi", ARG_NONE, set_multi_true, "begin without a process, for target extended-remote" },
 	{ "--once", ARG_NONE, set_once_true, "serve one client, then exit" },

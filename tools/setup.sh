@@ -25,6 +25,7 @@ needs() {
 	demo   library:libzstd         libzstd-dev       libzstd-devel          zstd-dev         zstd           to read compressed cores
 	demo   library:liblz4          liblz4-dev        lz4-devel              lz4-dev          lz4            to read compressed cores
 	demo   library:liblzma         liblzma-dev       xz-devel               xz-dev           xz             to read compressed cores
+	demo   library:zlib            zlib1g-dev        zlib-devel             zlib-dev         zlib           to read compressed cores
 	demo   run:python3             python3           python3                python3          python         the program the demo debugs
 	check  library:criterion       libcriterion-dev  criterion-devel        criterion-dev    -              unit tests
 	check  run:gdbserver           gdbserver         gdb-gdbserver          gdb              gdb            the server archerfish is compared with

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compressed cores, as coredumpctl keeps them and people send them: zstd, lz4 and xz, each
- * if the library for it was there when archerfish was built.
+ * Compressed cores, as coredumpctl and apport keep them and people send them: zstd, lz4, xz
+ * and gzip, each if the library for it was there when archerfish was built.
  *
  * What comes out goes to a file without a name, in $TMPDIR or /var/tmp or /tmp, with holes
  * for zeros.  A small file can make a huge one: it ends where the core's own headers say
@@ -40,6 +40,11 @@ struct core_packing {
 	void (*step)(void *state, struct core_step *s);
 	void (*finish)(void *state);
 };
+
+/* core_apport.c: reports with a core that is compressed in one of the other ways */
+void *core_apport_begin(void);
+void core_apport_step(void *state, struct core_step *s);
+void core_apport_finish(void *state);
 
 /* core_packings.c: up to a row without a name. */
 extern const struct core_packing core_packings[];

@@ -3,7 +3,7 @@
 
 #include "stub/target/core_packed.h"
 
-#if defined(HAVE_LIBZSTD) || defined(HAVE_LIBLZ4) || defined(HAVE_LIBLZMA)
+#if defined(HAVE_LIBZSTD) || defined(HAVE_LIBLZ4) || defined(HAVE_LIBLZMA) || defined(HAVE_ZLIB)
 static void core_step_done(struct core_step *s, size_t taken, size_t given)
 {
 	s->in += taken;
@@ -132,9 +132,66 @@ static void xz_finish(void *state)
 #define XZ_ROW "liblzma", NULL, NULL, NULL
 #endif
 
+#ifdef HAVE_ZLIB
+#include <zlib.h>
+
+struct gzip {
+	z_stream stream;
+	bool ended; /* and what follows, if anything does, is another member */
+};
+
+static void *gzip_begin(void)
+{
+	struct gzip *g = calloc(1, sizeof(*g));
+
+	if (g && inflateInit2(&g->stream, 16 + MAX_WBITS) != Z_OK) {
+		free(g);
+		return NULL;
+	}
+	return g;
+}
+
+static void gzip_step(void *state, struct core_step *s)
+{
+	struct gzip *g = state;
+	z_stream *stream = &g->stream;
+
+	if (g->ended && s->in_len)
+		inflateReset(stream);
+	stream->next_in = (Bytef *)(uintptr_t)s->in;
+	stream->avail_in = (uInt)s->in_len;
+	stream->next_out = s->out;
+	stream->avail_out = (uInt)s->out_len;
+	int ret = inflate(stream, Z_NO_FLUSH);
+	core_step_done(s, s->in_len - stream->avail_in, s->out_len - stream->avail_out);
+	g->ended = s->end = ret == Z_STREAM_END;
+	if (ret != Z_OK && ret != Z_STREAM_END && ret != Z_BUF_ERROR)
+		s->fault = stream->msg ? stream->msg : "the data is corrupt";
+}
+
+static void gzip_finish(void *state)
+{
+	struct gzip *g = state;
+
+	inflateEnd(&g->stream);
+	free(g);
+}
+#define GZIP_ROW NULL, gzip_begin, gzip_step, gzip_finish
+#else
+#define GZIP_ROW "zlib", NULL, NULL, NULL
+#endif
+
 const struct core_packing core_packings[] = {
 	{ "zstd", { 0x28, 0xb5, 0x2f, 0xfd }, 4, ZSTD_ROW },
 	{ "lz4", { 0x04, 0x22, 0x4d, 0x18 }, 4, LZ4_ROW },
 	{ "xz", { 0xfd, '7', 'z', 'X', 'Z', 0 }, 6, XZ_ROW },
+	{ "gzip", { 0x1f, 0x8b, 8 }, 3, GZIP_ROW },
+	{ "apport",
+	  { 'P', 'r', 'o', 'b', 'l', 'e' },
+	  6,
+	  NULL,
+	  core_apport_begin,
+	  core_apport_step,
+	  core_apport_finish },
 	{ NULL, { 0 }, 0, NULL, NULL, NULL, NULL },
 };

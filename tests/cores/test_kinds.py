@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Cores as others leave them: out of containers, in part, compressed, without their notes."""
 
+import base64
 import os
 import re
 import shutil
 import signal
 import struct
 import subprocess
+import zlib
 
 import zoo
 from cores import (Core, by_kernel, crashed, kernel_writes, known, newest, plain, same_view,
@@ -202,6 +204,30 @@ def _(t):
     for command in ("bt", "p $_siginfo.si_signo"):
         t.equal(out[command], native[command], command)
     t.has(out["bt"], r"^#\d+ .* main ")
+
+
+@case("a core in a report of apport's is served", timeout=300)
+def _(t):
+    program = t.compile("crash.c")
+    core = crashed(t, [program])
+    report = os.path.join(t.dir, "_usr_bin_crash.1000.crash")
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    with open(core, "rb") as f, open(report, "w") as to:
+        data = f.read()
+        pieces = [b"\x1f\x8b\x08\x08\0\0\0\0\2\xffCoreDump\0"]
+        pieces += [compressor.compress(data[i:i + (1 << 20)]) for i in range(0, len(data), 1 << 20)]
+        pieces.append(compressor.flush() + struct.pack("<II", zlib.crc32(data), len(data) & 0xffffffff))
+        to.write("ProblemType: Crash\nArchitecture: amd64\nExecutablePath: %s\nProcCmdline: crash\n"
+                 "ProcMaps:\n 00400000-00401000 r--p\n 00401000-00402000 r-xp\nSignal: 11\n"
+                 "CoreDump: base64\n" % program)
+        to.writelines(" %s\n" % base64.b64encode(piece).decode() for piece in pieces if piece)
+    show = ("bt", "p $_siginfo.si_signo", "info registers")
+    served = t.gdb(zoo.gdbs()[0], serve(t, report, "--virtual-threads=off"), *show, file=program)
+    native = t.gdb(zoo.gdbs()[0], None, "core-file " + core, *show, file=program)
+    for command in show:
+        expected, found = known(plain(native[command]), plain(served[command]))
+        t.equal(found, expected, command)
+    t.has(served["bt"], r"^#\d+ .* main ")
 
 
 # ---- every register ----

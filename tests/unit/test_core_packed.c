@@ -19,6 +19,9 @@
 #ifdef HAVE_LIBLZMA
 #include <lzma.h>
 #endif
+#ifdef HAVE_ZLIB
+#include <zlib.h>
+#endif
 
 #define ROOM (4u << 20)
 
@@ -55,8 +58,61 @@ static size_t pack_xz(const void *data, size_t len, uint8_t *out)
 	return (void)data, (void)len, (void)out, n;
 }
 
+static size_t pack_gzip(const void *data, size_t len, uint8_t *out)
+{
+#ifdef HAVE_ZLIB
+	z_stream s = { 0 };
+	cr_assert_eq(deflateInit2(&s, 1, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	s.next_in = (Bytef *)(uintptr_t)data;
+	s.avail_in = (uInt)len;
+	s.next_out = out;
+	s.avail_out = ROOM;
+	cr_assert_eq(deflate(&s, Z_FINISH), Z_STREAM_END);
+	size_t n = s.total_out;
+	deflateEnd(&s);
+	return n;
+#else
+	return (void)data, (void)len, (void)out, 0;
+#endif
+}
+
+/* As apport writes it: the header in a line of its own, the rest in lines of some length. */
+static size_t put_base64(const uint8_t *p, size_t len, char *out)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t n = 0;
+
+	out[n++] = ' ';
+	for (size_t i = 0; i < len; i += 3) {
+		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < len ? (uint32_t)p[i + 1] << 8 : 0) |
+			     (i + 2 < len ? p[i + 2] : 0);
+		for (unsigned int k = 0; k < 4; k++)
+			out[n++] = i + k > len ? '=' : digits[v >> (18 - 6 * k) & 63];
+	}
+	out[n++] = '\n';
+	return n;
+}
+
+static size_t pack_apport(const void *data, size_t len, uint8_t *out)
+{
+	static const char before[] = "ProblemType: Crash\nArchitecture: amd64\nProcMaps:\n a line\n"
+				     " CoreDump: base64\nCoreDump: base64\n";
+	static const char after[] = "Uname: Linux\n not base64!\n";
+	uint8_t *packed = malloc(ROOM);
+	size_t n = pack_gzip(data, len, packed), at = sizeof(before) - 1;
+
+	memcpy(out, before, at);
+	for (size_t i = 0; i < n; i += i ? 100 : 10)
+		at += put_base64(packed + i, !i ? 10 : n - i < 100 ? n - i : 100, (char *)out + at);
+	memcpy(out + at, after, sizeof(after) - 1);
+	free(packed);
+	return n ? at + sizeof(after) - 1 : 0;
+}
+
 static size_t (*const packers[])(const void *data, size_t len,
-				 uint8_t *out) = { pack_zstd, pack_lz4, pack_xz };
+				 uint8_t *out) = { pack_zstd, pack_lz4, pack_xz, pack_gzip,
+						   pack_apport };
 #define PACKERS (sizeof(packers) / sizeof(packers[0]))
 
 static struct err *open_packed(const uint8_t *data, size_t len, struct target **ret)

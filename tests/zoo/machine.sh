@@ -45,6 +45,8 @@ done
 dpkg -x linux-image-[0-9]*.deb "$dir/kernel"
 cp "$inferiors/must_coredump.py" "$inferiors/philosophers.py" "$inferiors/debuggable.py" "$dir/root"
 aarch64-linux-gnu-gcc -g -O1 -o "$dir/root/crash" "$inferiors/crash.c"
+# With signed return addresses, as later Debians build all.
+aarch64-linux-gnu-gcc -g -O1 -mbranch-protection=standard -o "$dir/root/signed" "$inferiors/crash.c"
 
 # The cores leave through the serial line.
 cat >"$dir/root/init" <<'END'
@@ -66,6 +68,8 @@ send() {
 }
 /crash
 send crash
+/signed
+send signed
 /usr/bin/python3.11 /must_coredump.py
 send python
 /usr/bin/python3.11 /philosophers.py >/tmp/out 2>&1 &
@@ -83,7 +87,7 @@ chmod 755 "$dir/root/init"
 timeout 900 qemu-system-aarch64 -M virt -cpu max,pauth-impdef=on -m 1024 -nographic -no-reboot \
 	-kernel "$dir"/kernel/boot/vmlinuz-* -initrd "$dir/initrd" \
 	-append 'console=ttyAMA0 quiet panic=-1' </dev/null 2>&1 | tr -d '\r' >"$dir/console"
-for name in crash python philosophers; do
+for name in crash signed python philosophers; do
 	sed -n "/^BEGIN $name$/,/^END $name$/p" "$dir/console" | sed '1d;$d' | base64 -d |
 		gunzip >"$dir/$name.core" || cannot "see $dir/console"
 done
