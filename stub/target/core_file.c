@@ -85,35 +85,23 @@ static struct err *check_ident(const uint8_t *ident)
 	return NULL;
 }
 
+/* Of either class: their fields have the same names. */
+#define HEADER_OF(eh)                                    \
+	((struct header){ .phoff = (eh).e_phoff,         \
+			  .shoff = (eh).e_shoff,         \
+			  .type = (eh).e_type,           \
+			  .machine = (eh).e_machine,     \
+			  .phentsize = (eh).e_phentsize, \
+			  .phnum = (eh).e_phnum })
+#define PHDR_OF(ph)                                   \
+	((struct core_phdr){ .type = (ph).p_type,     \
+			     .flags = (ph).p_flags,   \
+			     .vaddr = (ph).p_vaddr,   \
+			     .memsz = (ph).p_memsz,   \
+			     .offset = (ph).p_offset, \
+			     .filesz = (ph).p_filesz })
+
 static const char the_header[] = "the ELF header";
-
-static struct err *load_header64(const struct core_file *f, struct header *ret)
-{
-	Elf64_Ehdr eh;
-	struct err *err = core_file_read(f, the_header, 0, &eh, sizeof(eh));
-	if (!err)
-		*ret = (struct header){ .phoff = eh.e_phoff,
-					.shoff = eh.e_shoff,
-					.type = eh.e_type,
-					.machine = eh.e_machine,
-					.phentsize = eh.e_phentsize,
-					.phnum = eh.e_phnum };
-	return err;
-}
-
-static struct err *load_header32(const struct core_file *f, struct header *ret)
-{
-	Elf32_Ehdr eh;
-	struct err *err = core_file_read(f, the_header, 0, &eh, sizeof(eh));
-	if (!err)
-		*ret = (struct header){ .phoff = eh.e_phoff,
-					.shoff = eh.e_shoff,
-					.type = eh.e_type,
-					.machine = eh.e_machine,
-					.phentsize = eh.e_phentsize,
-					.phnum = eh.e_phnum };
-	return err;
-}
 
 static struct err *load_header(struct core_file *f, struct header *ret)
 {
@@ -123,8 +111,16 @@ static struct err *load_header(struct core_file *f, struct header *ret)
 		err = check_ident(ident);
 	if (err)
 		return err;
-	f->word = ident[EI_CLASS] == ELFCLASS64 ? 8 : 4;
-	return f->word == 8 ? load_header64(f, ret) : load_header32(f, ret);
+	union {
+		Elf64_Ehdr wide;
+		Elf32_Ehdr narrow;
+	} eh;
+	bool wide = ident[EI_CLASS] == ELFCLASS64;
+	f->word = wide ? 8 : 4;
+	err = core_file_read(f, the_header, 0, &eh, wide ? sizeof(eh.wide) : sizeof(eh.narrow));
+	if (!err)
+		*ret = wide ? HEADER_OF(eh.wide) : HEADER_OF(eh.narrow);
+	return err;
 }
 
 static size_t phdr_size(const struct core_file *f)
@@ -215,38 +211,17 @@ void core_file_close(struct core_file *f)
 	f->len = 0;
 }
 
-static struct core_phdr phdr64(const void *bytes)
-{
-	Elf64_Phdr ph;
-	memcpy(&ph, bytes, sizeof(ph));
-	return (struct core_phdr){ .type = ph.p_type,
-				   .flags = ph.p_flags,
-				   .vaddr = ph.p_vaddr,
-				   .memsz = ph.p_memsz,
-				   .offset = ph.p_offset,
-				   .filesz = ph.p_filesz };
-}
-
-static struct core_phdr phdr32(const void *bytes)
-{
-	Elf32_Phdr ph;
-	memcpy(&ph, bytes, sizeof(ph));
-	return (struct core_phdr){ .type = ph.p_type,
-				   .flags = ph.p_flags,
-				   .vaddr = ph.p_vaddr,
-				   .memsz = ph.p_memsz,
-				   .offset = ph.p_offset,
-				   .filesz = ph.p_filesz };
-}
-
 struct err *core_file_phdr(struct core_file *f, uint32_t i, struct core_phdr *ret)
 {
-	uint8_t bytes[sizeof(Elf64_Phdr)] = { 0 };
+	union {
+		Elf64_Phdr wide;
+		Elf32_Phdr narrow;
+	} ph;
 	uint64_t where = f->phoff + (uint64_t)i * phdr_size(f);
-	struct err *err = read_near(f, "a program header", where, bytes, phdr_size(f));
+	struct err *err = read_near(f, "a program header", where, &ph, phdr_size(f));
 	if (err)
 		return err;
-	*ret = f->word == 8 ? phdr64(bytes) : phdr32(bytes);
+	*ret = f->word == 8 ? PHDR_OF(ph.wide) : PHDR_OF(ph.narrow);
 	ret->where = where;
 	return NULL;
 }
