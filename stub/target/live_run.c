@@ -300,13 +300,14 @@ bool live_any_resumed(const struct live *l)
 static struct lwp *interrupted_thread(struct live *l)
 {
 	struct lwp *stuck = NULL;
+	uint64_t pc;
 
 	for (struct lwp *p = l->first; p; p = p->next) {
 		if (!p->resumed || p->zombie)
 			continue;
-		if (p->stopped)
+		if (p->stopped && live_get_pc(p, &pc))
 			return p;
-		if (!stuck)
+		if (!stuck && !p->stopped)
 			stuck = p;
 	}
 	return stuck;
@@ -332,8 +333,12 @@ static void note_told(struct live *l, struct lwp *p)
 
 struct lwp *live_take_next(struct live *l, struct stop_event *ret)
 {
-	struct lwp *p = choose(l);
+	struct lwp *p;
+	uint64_t pc;
 
+	/* One that is killed meanwhile, as by another's exec, has no registers any more. */
+	while ((p = choose(l)) && !live_get_pc(p, &pc))
+		p->pending = false;
 	if (!p)
 		return NULL;
 	*ret = p->event;
