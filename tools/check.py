@@ -104,7 +104,9 @@ def run(arguments, minutes=15):
             if found:
                 counts = [a + b for a, b in zip(counts or [0, 0, 0], count(found))]
     status = process.wait()
-    signal.alarm(0)
+    if not signal.alarm(0) and status == -signal.SIGKILL:
+        told.append("ended after %d minutes" % minutes)
+        print(told[-1])
     return status, counts, told
 
 

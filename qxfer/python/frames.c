@@ -55,7 +55,7 @@ static struct err *check_frame_type(struct py_walker *w, struct obj *o)
 	struct err *err = mem_ptr(w->mem, type + w->off->type.name, &at);
 	size_t n = err ? 0 : mem_read_some(w->mem, at, text, sizeof(text));
 	err_drop(err);
-	if (w->frame_type || (n && memcmp(text, name, sizeof(name)) != 0))
+	if (!type || w->frame_type || (n && memcmp(text, name, sizeof(name)) != 0))
 		return err_new(ERR_BAD_DATA, "no frame object at 0x%llx",
 			       (unsigned long long)o->addr);
 	w->frame_type = type;
@@ -88,6 +88,9 @@ struct err *py_frame_read(struct py_walker *w, uint64_t addr, struct py_raw_fram
 	if (ret->owner > off->owner_last)
 		return err_new(ERR_BAD_DATA, "frame at 0x%llx has unknown owner %u",
 			       (unsigned long long)addr, ret->owner);
+	if (!ret->code && ret->owner < off->owner_shim)
+		return err_new(ERR_BAD_DATA, "frame at 0x%llx has no code",
+			       (unsigned long long)addr);
 	return NULL;
 }
 

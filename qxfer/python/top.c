@@ -255,6 +255,19 @@ static bool caller_will_do(const struct py_top *top, const struct py_chain *chai
 	return top->cframe && (chain->damaged || chain->shim_first || chain->n == 1);
 }
 
+/*
+ * No system call comes between the stores: a thread that is in one, and whose frames can't
+ * be read, has been damaged, and what its registers know was current once, or never.
+ */
+static bool is_damaged(const struct py_walker *w, const struct py_top *top,
+		       const struct py_chain *chain)
+{
+	const struct space *space = w->space;
+	struct space_syscall call;
+	return chain->damaged && !w->off->lasti_unit && top->tid && space->thread_syscall &&
+	       space->thread_syscall(space->ctx, top->tid, &call);
+}
+
 bool py_top_instead(struct py_walker *w, const struct py_top *top, const struct py_chain *chain,
 		    uint64_t *ret)
 {
@@ -262,6 +275,8 @@ bool py_top_instead(struct py_walker *w, const struct py_top *top, const struct 
 	struct py_top outer = *top;
 	struct search s = { 0 };
 
+	if (is_damaged(w, top, chain))
+		return false;
 	size_t nregs = read_regs(w, top->tid, word, REGS_MAX);
 	if (w->off->lasti_unit && chain->n != 1)
 		return false;

@@ -41,7 +41,7 @@ enum abbrev {
 #define END 0, 0
 
 #define UNIT \
-	DW_AT_producer, DW_FORM_strp, DW_AT_language, DW_FORM_data1, DW_AT_name, DW_FORM_strp, \
+	DW_AT_producer, DW_FORM_strp, DW_AT_language, DW_FORM_data2, DW_AT_name, DW_FORM_strp, \
 	DW_AT_low_pc, DW_FORM_addr, DW_AT_ranges, DW_FORM_sec_offset, \
 	DW_AT_stmt_list, DW_FORM_sec_offset, DW_AT_macro_info, DW_FORM_sec_offset
 
@@ -342,8 +342,11 @@ static void open_unit(struct dwarf *d, struct unit *u, const char *name, const c
 	put_u8(&d->info, 8);
 	put_uleb(&d->info, directory ? A_UNIT_DIR : A_UNIT);
 	put_strp(d, "archerfish");
-	/* gdb 16 and later take no main program of C. */
-	put_u8(&d->info, root ? DW_LANG_D : DW_LANG_C99);
+	/*
+	 * gdb 16 and later take no main program of C, and where no frame has a language speak
+	 * that of the main program.  An assembler's expressions are C's.
+	 */
+	put_u16(&d->info, root ? DW_LANG_Mips_Assembler : DW_LANG_C99);
 	put_strp(d, name);
 	put_u64(&d->info, 0);
 	put_u32(&d->info, u->ranges);

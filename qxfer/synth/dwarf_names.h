@@ -44,6 +44,7 @@ enum {
 
 enum {
 	DW_FORM_addr = 0x01,
+	DW_FORM_data2 = 0x05,
 	DW_FORM_data4 = 0x06,
 	DW_FORM_data1 = 0x0b,
 	DW_FORM_sdata = 0x0d,
@@ -57,7 +58,7 @@ enum {
 
 enum {
 	DW_LANG_C99 = 0x000c,
-	DW_LANG_D = 0x0013,
+	DW_LANG_Mips_Assembler = 0x8001, /* of any assembler */
 };
 
 enum {

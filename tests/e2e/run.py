@@ -155,6 +155,10 @@ def main():
     parser.add_argument("--stub", default="build/release/archerfish")
     parser.add_argument("--of", metavar="FOLDER", default="e2e")
     options = parser.parse_args()
+    # Started in a shell's background it ignores these, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
     folder = os.path.join(os.path.dirname(HERE), options.of)
     sys.path.insert(0, folder)

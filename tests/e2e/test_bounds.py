@@ -7,8 +7,9 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), name) for name in ("lib", "zoo")]
 
+import zoo  # noqa: E402
 from harness import case  # noqa: E402
 from rsp import Rsp  # noqa: E402
 
@@ -16,8 +17,8 @@ SECONDS = 60  # generous: it takes less than one where nothing else runs
 MEMORY = 600 << 20
 
 
-def begin(t, mode, n):
-    program = t.program(t.python(), "plenty.py", mode, n, until="^ready$")
+def begin(t, mode, n, python=None):
+    program = t.program(python or t.python(), "plenty.py", mode, n, until="^ready$")
     server = t.serve(pid=program.pid)
     r = Rsp.connect(server.port, SECONDS)
     r.open()
@@ -61,6 +62,14 @@ def frames(r, tid):
         sp, pc = cfa, ra
 
 
+def each_layout():
+    """A python for each way of keeping frames: objects, with _PyCFrame, with shims."""
+    here = [p for p in zoo.pythons() if not p.root]
+    ways = (lambda v: v < (3, 11), lambda v: v == (3, 11), lambda v: v == (3, 12), lambda v: v > (3, 12))
+    fit = [[p for p in here if way(p.version[:2])] for way in ways]
+    return [p[-1] for p in fit if p] or zoo.pythons()[-1:]
+
+
 @case("a thousand threads are a thousand virtual ones")
 def _(t):
     program, server, r = begin(t, "threads", 1000)
@@ -96,9 +105,9 @@ def _(t):
     end(t, program, server, r, began)
 
 
-@case("a frame that is overwritten ends its stack in words, and nothing else")
-def _(t):
-    program, server, r = begin(t, "depth", 50)
+@case("a frame that is overwritten ends its stack in words, and nothing else", python=each_layout)
+def _(t, python):
+    program, server, r = begin(t, "depth", 50, python)
     began = time.monotonic()
     main = "Hgp%x.%x" % (program.pid, program.pid)
     r.ask(main)

@@ -242,6 +242,24 @@ def _(t, gdb):
     t.untouched(program.pid)
 
 
+@case("where nothing has debug information gdb's expressions are C's", gdb=zoo.gdbs)
+def _(t, gdb):
+    stripped = [p for p in zoo.pythons() if p.stripped and not p.root]
+    if not stripped:
+        t.skip("no stripped python on this machine itself")
+    program = deadlocked(t, stripped[-1])
+    server = t.serve(ON, pid=program.pid)
+    with t.gdb_session(gdb, None) as g:
+        g.command("set debug-file-directory /none")
+        g.command("target remote 127.0.0.1:%d" % server.port)
+        for thread in ("1", "2"):
+            g.command("thread " + thread)
+            t.has(g.command("print ((int (*)(int)) getpid)(1) == %d" % program.pid), r"= 1$")
+        t.has(g.command("print *(char **) &\"text\" != 0"), r"= 1$")
+        g.command("detach")
+    t.untouched(program.pid)
+
+
 @case("a Python function that is called or jumped to as if it were C's harms nothing",
       gdb=zoo.gdbs)
 def _(t, gdb):
