@@ -180,7 +180,8 @@ void live_stepped(struct live *l, struct lwp *p, uint64_t pc)
 	if (p->followed)
 		live_follow(l, p);
 	if (ours || (p->stepping && pc >= p->range_start && pc < p->range_end)) {
-		live_quiet_stop(l, p);
+		if (ours || l->phase != LIVE_RUNNING || !live_step_in_stead(l, p))
+			live_quiet_stop(l, p);
 		return;
 	}
 	live_set_event(p, STOP_SIGNAL, SIGTRAP);

@@ -69,16 +69,22 @@ static bool watches_data(const struct live *l)
  * The processor would stop at a watched place, or for a trap flag of the program's own.  In
  * 32-bit code the same bytes are other instructions.
  */
-static bool emulate(struct live *l, struct lwp *p, struct user_regs_struct *r)
+bool live_emulate(struct live *l, struct lwp *p, const uint8_t *code, size_t len,
+		  struct user_regs_struct *r)
 {
 	struct emulation e = { l, p };
 	const struct x86_memory mem = { read_own, write_own, has_shadow_stack, &e };
-	uint8_t code[X86_INSN_MAX];
 
-	if (watches_data(l) || (r->eflags & 0x100) || r->cs != LIVE_USER_CS64)
-		return false;
+	return !watches_data(l) && !(r->eflags & 0x100) && r->cs == LIVE_USER_CS64 &&
+	       x86_emulate(code, len, r, &mem);
+}
+
+static bool emulate(struct live *l, struct lwp *p, struct user_regs_struct *r)
+{
+	uint8_t code[X86_INSN_MAX];
 	size_t n = live_read_code(l, r->rip, code, sizeof(code));
-	return x86_emulate(code, n, r, &mem) && ptrace(PTRACE_SETREGS, p->tid, NULL, r) == 0;
+
+	return live_emulate(l, p, code, n, r) && ptrace(PTRACE_SETREGS, p->tid, NULL, r) == 0;
 }
 
 static bool is_told(struct live *l, struct lwp *p, const struct user_regs_struct *r)

@@ -55,11 +55,13 @@ struct lwp {
 	bool seen;     /* the tracepoint at event_pc has been seen to */
 	bool followed; /* steps for the judge; see struct target_judge */
 	struct stop_event event;
-	uint64_t event_pc;   /* where a breakpoint's event was seen */
-	uint64_t slot;	     /* where it executes a copy of what is at event_pc; 0: nowhere */
-	uint8_t slot_len;    /* of that instruction */
-	bool slot_calls;     /* which is a call */
-	uint64_t dregs_seen; /* generation of the debug registers it has */
+	uint64_t event_pc;	 /* where a breakpoint's event was seen */
+	uint64_t slot;		 /* where it executes a copy of what is at event_pc; 0: nowhere */
+	uint8_t slot_len;	 /* of that instruction */
+	bool slot_calls;	 /* which is a call */
+	struct thread_info info; /* as it was at info_moves */
+	uint64_t info_moves;	 /* of live.moves, plus 1; 0: it was not read yet */
+	uint64_t dregs_seen;	 /* generation of the debug registers it has */
 	bool made_up; /* the last report was an interrupt, which the kernel knows nothing of */
 	bool told;    /* `event' is what the client was told when it stopped */
 	bool newborn; /* its birth is to be told when it has stopped */
@@ -127,8 +129,10 @@ struct live {
 	bool job_overridden;	/* the client lets run what job control stopped before it came */
 	bool leader_untraced; /* it had died before we came: the last thread's end is all we see */
 
-	bool more;	/* waitpid() may have more already */
-	bool interrupt; /* the client wants a stop */
+	uint64_t moves;	   /* counts whenever a thread goes on */
+	unsigned int turn; /* counts steps beside other threads */
+	bool more;	   /* waitpid() may have more already */
+	bool interrupt;	   /* the client wants a stop */
 	int interrupt_signo;
 	bool held; /* target.alone: threads count as running that do not yet */
 	bool left; /* target.alone: a thread that ran is gone, and that may have been the last */
@@ -375,6 +379,21 @@ void live_follow(struct live *l, struct lwp *p);
 void live_end_hop(struct live *l, struct lwp *p);
 /* It may wait in the kernel for what only another thread can do: then those go on. */
 void live_look_after_hop(struct live *l);
+
+/*
+ * Does in @r what the instruction at r->rip does, whose @len bytes (and more) @code are.  False:
+ * only the processor can, and nothing is changed.
+ */
+bool live_emulate(struct live *l, struct lwp *p, const uint8_t *code, size_t len,
+		  struct user_regs_struct *r);
+
+/* live_stead.c: steps without the processor */
+/* The steps of @p, stopped; true: they have come to an end, and `event' says so. */
+bool live_step_in_stead(struct live *l, struct lwp *p);
+/* The same of the thread that is to step, before any thread moves. */
+bool live_steps_in_stead(struct live *l);
+/* A thread steps, and nothing else moves: gives it a moment. */
+void live_await_step(struct live *l);
 
 /* Leaves an event of that kind pending. */
 void live_set_event(struct lwp *p, enum stop_kind kind, int signo);

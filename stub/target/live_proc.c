@@ -259,19 +259,18 @@ static void read_comm(int at, pid_t tid, char *ret, size_t size)
 }
 
 /* One file for each thread: there may be thousands. */
-struct err *proc_thread_info(struct target *t, pid_t tid, struct thread_info *ret)
+static struct err *read_info(struct live *l, pid_t tid, struct thread_info *ret)
 {
-	struct live *l = to_live(t);
 	char path[64], buf[1024];
 
 	*ret = (struct thread_info){ .core = -1 };
 	if (l->task_fd < 0) {
-		snprintf(path, sizeof(path), "/proc/%d/task", t->pid);
+		snprintf(path, sizeof(path), "/proc/%d/task", l->target.pid);
 		l->task_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
 	snprintf(path, sizeof(path), "%d/stat", tid);
 	if (!read_stat(l->task_fd, path, buf, sizeof(buf)))
-		return err_os("opening /proc/%d/task/%s", t->pid, path);
+		return err_os("opening /proc/%d/task/%s", l->target.pid, path);
 	const char *fields = stat_fields(buf);
 	if (!fields)
 		return NULL;
@@ -279,6 +278,24 @@ struct err *proc_thread_info(struct target *t, pid_t tid, struct thread_info *re
 	if (!name_in_stat(buf, fields, ret->name, sizeof(ret->name)))
 		read_comm(l->task_fd, tid, ret->name, sizeof(ret->name));
 	return NULL;
+}
+
+/* What it was is what it is, as long as nobody has moved. */
+struct err *proc_thread_info(struct target *t, pid_t tid, struct thread_info *ret)
+{
+	struct live *l = to_live(t);
+	struct lwp *p = l->phase == LIVE_STOPPED ? lwp_find(l, tid) : NULL;
+
+	if (p && p->info_moves == l->moves + 1) {
+		*ret = p->info;
+		return NULL;
+	}
+	struct err *err = read_info(l, tid, ret);
+	if (!err && p) {
+		p->info = *ret;
+		p->info_moves = l->moves + 1;
+	}
+	return err;
 }
 
 struct err *proc_tasks(pid_t pid, struct err *(*visit)(struct live *l, pid_t tid), struct live *l)

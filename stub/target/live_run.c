@@ -37,6 +37,7 @@ void live_continue_lwp(struct live *l, struct lwp *p, int signo)
 {
 	bool steps = p->stepping || p->followed;
 
+	l->moves++;
 	live_sync_dregs(l, p);
 	p->hopping = false;
 	signo = deliverable(l, p, signo);
@@ -233,7 +234,7 @@ static struct err *live_resume(struct target *t, const struct resume_action *act
 	if (!any)
 		return err_new(ERR_STATE, "no thread to resume");
 	target_moved(t);
-	if (pending || l->interrupt) {
+	if (pending || l->interrupt || live_steps_in_stead(l)) {
 		/* Something already waits to be reported: nobody moves. */
 		l->phase = LIVE_STOPPING;
 		return NULL;
@@ -241,6 +242,7 @@ static struct err *live_resume(struct target *t, const struct resume_action *act
 	if (l->lifted && !live_memory_shared(l))
 		live_lower_points(l);
 	live_go_on(l);
+	live_await_step(l);
 	return NULL;
 }
 
