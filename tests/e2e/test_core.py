@@ -68,6 +68,12 @@ def _(t):
     stacks = t.archerfish("stacks", "--locks", core)
     t.equal(stacks.wait(), 0, "the exit status")
     t.has(stacks.text, "(?i)deadlock")
+    # Of the real threads, whose stacks have Python's frames.
+    served = t.gdb(gdb, serve(t, core), "thread apply all bt", file=os.path.realpath(python.path))
+    pieces = re.split(r"^(?=Thread \d+ )", served["thread apply all bt"], flags=re.M)
+    mixed = [p for p in pieces if re.match(r"Thread \d+ \(Thread \d+\.\d{1,7} ", p)
+             and re.search(r"\bdine \((.*\n)*.* \[C\] (.*\n)*.* clone", p)]
+    t.equal(len(mixed), 5, "philosophers' stacks")
 
 
 @case("the Python stack of a core needs neither the program nor its libraries")

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import re
+import signal
 
 import zoo
 from harness import case
@@ -368,6 +369,130 @@ def t_registers(t, pid):
     with open("/proc/%d/syscall" % pid) as f:
         fields = f.read().split()
     return "sp %s, pc %s" % (fields[-2], fields[-1])
+
+
+def stop_again(g, program):
+    """The next stop of a program that waits: by a signal that it never gets."""
+    g.command("handle SIGUSR1 stop nopass")
+    os.kill(program.pid, signal.SIGUSR1)
+    g.command("continue")
+
+
+@case("a thread that is shown at a Python frame is let go there, and to another client")
+def _(t):
+    python, gdb = finishers()[0].python, zoo.gdbs()[0]
+    for leave in "detach", "disconnect":
+        program = t.program(python, "finishing.py", 0, until="^ready$", stdin=-1)
+        t.eventually(lambda pid=program.pid: reads(pid), "the program reads")
+        server = t.serve(pid=program.pid)
+        with t.gdb_session(gdb, server) as g:
+            for command in FULL:
+                g.command(command)
+            names = frames(g.command("bt"))
+            select(g, r"\bdeep \(")
+            program.send("\n")
+            t.has(g.command("finish"), r"\bdeep \(")
+            g.command(leave)
+        if leave == "disconnect":
+            # It stands where it stood, now with the loop that runs it.
+            with t.gdb_session(gdb, server) as g:
+                for command in FULL:
+                    g.command(command)
+                now = frames(g.command("bt"))
+                t.equal(now[-12:], names[-12:], "the outer frames")
+                t.equal([n for n in now if n == "deep"], ["deep"] * 4, "those of Python")
+                g.command("detach")
+        t.equal(program.wait(), 0, "its exit status")
+        t.has(program.text, r"^result 15$")
+
+
+@case("a breakpoint is never put into code that took the place of another")
+def _(t):
+    program = t.program(t.python(), "replaced.py", until="^ready$", stdin=-1)
+    addr = int(t.has(program.text, r"^code (\d+) 2$")[1])
+    t.asleep(program.pid)
+    with t.gdb_session(zoo.gdbs()[0], t.serve(pid=program.pid)) as g:
+        for command in FULL[1:]:
+            g.command(command)
+        pc = t.has(g.command("info line before"), r"address (0x[0-9a-f]+) <before")[1]
+        program.send("\n")
+        g.begin("continue")
+        program.until("^(same|elsewhere)$")
+        if "elsewhere" in program.text:
+            t.skip("no code object came to be in the other's place")
+        t.asleep(program.pid)
+        g.signal(2)
+        g.end()
+        before = peek(program.pid, addr + 16, 200)
+        g.command("break *%s" % pc)
+        g.command("break before")
+        g.begin("continue")
+        g.until(r"(?i)gone|Cannot insert|Continuing", start=g.mark)
+        t.equal(peek(program.pid, addr + 16, 200), before, "the code object that is there now")
+        program.send("\n")
+        program.until("^result True$")
+        g.end()
+    t.equal(program.wait(), 0, "its exit status")
+
+
+@case("a stack that C left by longjmp is C's, and the session goes on", python=few)
+def _(t, python):
+    if python.root:
+        t.skip("the library is this machine's")
+    library = t.compile("jumping.c", "-shared", "-fPIC")
+    program = t.program(python, "jumping.py", library, until="^ready$")
+    t.asleep(program.pid)
+    with t.gdb_session(zoo.gdbs()[0], t.serve(pid=program.pid)) as g:
+        for command in FULL:
+            g.command(command)
+        names = frames(g.command("bt"))
+        t.check("leap" in names[:4] and names[-1] in ("_start", "??"), "C's frames: %s" % names)
+        t.lacks(g.command("bt"), r"(?i)corrupt|Cannot access")
+        t.has(g.command("monitor py-bt"), r"outside")
+        stop_again(g, program)
+        t.equal(frames(g.command("bt")), names, "the same at the next stop")
+        g.command("detach")
+    t.untouched(program.pid)
+
+
+@case("three thousand Python frames of a real thread are shown to their end")
+def _(t):
+    program = t.program(finishers()[0].python, "plenty.py", "depth", 3000, until="^ready$")
+    t.asleep(program.pid)
+    with t.gdb_session(zoo.gdbs()[0], t.serve(pid=program.pid)) as g:
+        for command in FULL:
+            g.command(command)
+        tid = [n for n in t.threads(program.pid) if n != program.pid][0]
+        number = re.search(r"^[* ] +(\d+) +Thread \d+\.%d " % tid, g.command("info threads"), re.M)
+        g.command("thread %s" % number[1])
+        last = FRAME.findall(g.command("bt -12"))
+        t.check(int(last[-1][0]) > 3000, "%s frames" % last[-1][0])
+        t.has(" ".join(name for _, name in last), r"\[C\] .*(clone|\?\?)")
+        g.command("detach")
+    t.untouched(program.pid)
+
+
+@case("a frame that is overwritten leaves the real thread's stack to C")
+def _(t):
+    program = nested(t, n=3)
+    with opened(t, zoo.gdbs()[0], program) as g:
+        for command in FULL:
+            g.command(command)
+        whole = frames(g.command("bt"))
+        plain = [n for n in whole if n not in PYTHON and n != "[C]"]
+        addr = int(t.has(g.command("monitor py-up"), r"Frame (0x[0-9a-f]+)")[1], 16)
+        saved = words(peek(program.pid, addr, 80))
+        for fill in 0x4141414141414141, 0xffffffffffffffff, 8, 0:
+            for i in range(len(saved)):
+                g.command("set {long} 0x%x = 0x%x" % (addr + 8 * i, fill))
+            stop_again(g, program)  # another stop, in a system call
+            names = frames(g.command("bt"))
+            t.equal([n for n in names if n not in PYTHON and n != "[C]" and "corrupt" not in n][-6:],
+                    plain[-6:], "C's frames with %x" % fill)
+            for i, word in enumerate(saved):
+                g.command("set {long} 0x%x = 0x%x" % (addr + 8 * i, word))
+        t.equal(frames(g.command("bt"))[-12:], whole[-12:], "the stack, once it is whole again")
+        g.command("kill")
 
 
 # ---- every client ----
