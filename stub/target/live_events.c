@@ -276,13 +276,13 @@ static void on_clone(struct live *l, struct lwp *p, int event)
 			p->vforking = true;
 			l->nvforks++;
 		}
+		bool there = await_child(l, child);
+		/* Who is told has it stand still: others may need our traps meanwhile. */
+		if (there && live_tell_fork(l, p, child, flags))
+			return;
 		if (flags & CLONE_VM)
 			live_lift_points(l);
-		if (!await_child(l, child))
-			child = 0;
-		if (child && live_tell_fork(l, p, child, flags))
-			return;
-		if (child)
+		if (there)
 			release_child(l, child, flags);
 	}
 	live_quiet_stop(l, p);

@@ -53,6 +53,7 @@ bool live_tell_fork(struct live *l, struct lwp *p, pid_t child, uint64_t flags)
 		return false;
 	}
 	born->borrows_memory = flags & CLONE_VM;
+	born->lender = l->target.pid;
 	born->sibling = l->children;
 	l->children = born;
 	live_set_event(p, vfork ? STOP_VFORK : STOP_FORK, SIGTRAP);

@@ -56,12 +56,16 @@ static size_t live_read(void *ctx, uint64_t addr, void *buf, size_t len)
 		n += raw_read(l->mem_fd, addr + n, (uint8_t *)buf + n, len - n);
 	points_hide(&l->points, addr, buf, n);
 	live_hide_displaced(l, addr, buf, n);
+	const struct live *lender = live_lender(l);
+	if (lender)
+		points_hide(&lender->points, addr, buf, n);
 	return n;
 }
 
 static size_t live_write(void *ctx, uint64_t addr, const void *buf, size_t len)
 {
 	struct live *l = ctx;
+	live_lift_lender(l);
 	if (!points_overlap(&l->points, addr, len))
 		return raw_write(l->mem_fd, addr, buf, len);
 
@@ -114,6 +118,7 @@ static struct err *insert_software(struct live *l, enum point_type type, uint64_
 {
 	uint8_t saved[POINT_INSN_MAX];
 
+	live_lift_lender(l);
 	struct point *p = points_find(&l->points, addr);
 	bool trace = p && p->trace;
 	if (p) {

@@ -75,6 +75,22 @@ static struct live *owner_of(const struct live_pool *pool, pid_t tid)
 	return l;
 }
 
+struct live *live_lender(const struct live *l)
+{
+	struct live *other = l->borrows_memory ? l->pool->first : NULL;
+
+	while (other && other->target.pid != l->lender)
+		other = other->pool_next;
+	return other;
+}
+
+void live_lift_lender(const struct live *l)
+{
+	struct live *lender = live_lender(l);
+	if (lender)
+		live_lift_points(lender);
+}
+
 bool live_take_early(struct live *l, pid_t tid, int *ret)
 {
 	struct live_mail *early = &l->pool->early;

@@ -102,6 +102,7 @@ struct live {
 	struct live *children; /* that the client has been, or is to be, told of */
 	struct live *sibling;  /* the next of its parent's children */
 	bool borrows_memory; /* a vfork child that has not exec'ed: traps of ours are its parent's */
+	pid_t lender;
 	struct live_mail inbox; /* what others were told of our threads */
 
 	struct xsave_layout
@@ -184,6 +185,10 @@ void live_release_early(struct live *l);
  */
 bool live_tell_fork(struct live *l, struct lwp *p, pid_t child, uint64_t flags);
 struct target *live_take_child(struct target *t, pid_t pid);
+/* Whose memory it borrows; NULL: nobody's, or it is gone. */
+struct live *live_lender(const struct live *l);
+/* It is about to run in that memory, or to change it: the traps there are not its own. */
+void live_lift_lender(const struct live *l);
 /* Lets go those that nobody has taken. */
 void live_release_children(struct live *l);
 

@@ -224,6 +224,7 @@ static struct err *live_resume(struct target *t, const struct resume_action *act
 	struct live *l = to_live(t);
 	bool any = l->exited, pending = l->exited;
 
+	live_lift_lender(l);
 	if (t->alone)
 		return live_resume_alone(l, actions, n);
 	for (struct lwp *p = l->first; p; p = p->next) {
@@ -469,6 +470,7 @@ static struct err *live_detach(struct target *t, int signo)
 	struct live *l = to_live(t);
 	struct err *err = NULL;
 
+	live_lift_lender(l);
 	if (l->phase != LIVE_STOPPED) {
 		live_ask_to_stop(l);
 		err = live_wait_stopped(l);

@@ -108,9 +108,10 @@ def stack_page(pid):
 class Attack:
     """One stub and one process after another, and packets to them."""
 
-    def __init__(self, args, read_only):
+    def __init__(self, args, read_only, nonstop=False):
         self.args = args
         self.read_only = read_only
+        self.nonstop = nonstop
         self.sent = 0
         self.begun = 0
         self.victim = self.server = self.rsp = None
@@ -123,6 +124,9 @@ class Attack:
         self.rsp = Rsp.connect(self.server.port)
         self.rsp.open()
         self.page = b"%x" % stack_page(self.victim.pid)
+        if self.nonstop:
+            for packet in ("QNonStop:1", "QThreadEvents:1", "?", "vCont;c"):
+                self.rsp.ask(packet)
         self.begun += 1
 
     def end(self):
@@ -179,6 +183,10 @@ class Attack:
             raise Failure("%s, after %r" % (e, packet[:300])) from None
         if len(got) > 0x20000:
             raise Failure("a reply of %d bytes to %r" % (len(got), packet[:300]))
+        told = [note for note in self.rsp.notes if note[:6] in (b"Stop:W", b"Stop:X")]
+        self.rsp.notes.clear()
+        if told:
+            return False
         return got[:1] not in b"WX" and not (fatal and got == b"OK") or not got
 
     def run(self, packets):
@@ -215,6 +223,16 @@ def case_writing(args):
     return Attack(args, False).run(args.packets)
 
 
+def case_nonstop(args):
+    """The same in non-stop, while threads run: the stub lives"""
+    return Attack(args, False, True).run(args.packets)
+
+
+def case_nonstop_looking(args):
+    """The same to a stub that may only look: the process is as it was"""
+    return Attack(args, True, True).run(args.packets)
+
+
 def talk_nothing(r):
     pass
 
@@ -246,6 +264,26 @@ def talk_interrupting(r):
     r.interrupt()
 
 
+def talk_nonstop(r):
+    r.open()
+    for packet in ("QNonStop:1", "?", "vCont;c", "vCtrlC"):
+        r.ask(packet)
+
+
+def talk_nonstop_unread(r):
+    talk_nonstop(r)
+    for _ in range(50):
+        r.send("vCont;t")
+        r.send("vCont;c")
+        r.send("vStopped")
+
+
+def talk_nonstop_events(r):
+    r.open()
+    for packet in ("QThreadEvents:1", "QNonStop:1", "vCont;c"):
+        r.send(packet)
+
+
 def talk_breakpoint(r):
     r.open()
     pc = int.from_bytes(bytes.fromhex(r.ask("g").decode())[128:136], "little")
@@ -267,7 +305,8 @@ def talk_acks(r):
 def case_leaving(args):
     """Clients that leave in the middle: the next one is served, the process lives on"""
     talks = [talk_nothing, talk_half, talk_unread, talk_running, talk_stepping,
-             talk_interrupting, talk_breakpoint, talk_files, talk_acks]
+             talk_interrupting, talk_nonstop, talk_nonstop_unread, talk_nonstop_events,
+             talk_breakpoint, talk_files, talk_acks]
     with Victim() as victim:
         with Server([args.stub, "--attach"], [str(victim.pid)]) as server:
             for talk in talks * 3:
