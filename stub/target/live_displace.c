@@ -261,7 +261,9 @@ static uint64_t fill_slot(struct live *l, struct lwp *p, uint64_t pc)
 	struct region *r = find_region(l, pc);
 	if (!r || !r->slots)
 		return 0;
-	unsigned int k = r->used == UINT32_MAX ? SLOTS : (unsigned int)__builtin_ctz(~r->used);
+	if (r->used == UINT32_MAX)
+		return 0;
+	unsigned int k = (unsigned int)__builtin_ctz(~r->used);
 	if (k >= r->nslots)
 		return 0;
 	uint64_t at = r->slots + (uint64_t)k * SLOT_SIZE;

@@ -6,6 +6,7 @@ import re
 from live import (RIP, SIGINT, SIGTRAP, Stop, attach, case, connect, launch, moves, start,
                   unharmed)
 from rsp import RspError
+import zoo
 
 FALSE = "X3,220027"
 
@@ -259,3 +260,58 @@ def _(t):
     r.ok("vCont;c")
     r.ok("vCtrlC")
     t.equal([s.signo for s in stops(r, 1)], [SIGINT], "it still works")
+
+
+def running(g):
+    """How many threads gdb takes for running."""
+    return g.command("info threads").count("(running)")
+
+
+@case("gdb's non-stop: threads stop, run and hit breakpoints for themselves", gdb=zoo.gdbs)
+def _(t, gdb):
+    program = busy(t, 3)
+    server = t.serve("--multi", "--attach", pid=program.pid)
+    with t.gdb_session(gdb, None, file=program.path) as g:
+        g.command("set non-stop on")
+        g.command("target remote 127.0.0.1:%d" % server.port)
+        g.command("interrupt -a")
+        t.eventually(lambda: running(g) == 0, "all threads stand")
+        t.equal(len(re.findall(r"#0 ", g.command("thread apply all bt 1"))), 4, "stacks")
+        g.command("break mix if x == 0")
+        g.command("continue -a &")
+        t.eventually(lambda: running(g) == 4, "all threads run")
+        moves(t, program, "rounds", 100)
+        t.equal(running(g), 4, "threads that run over a false condition")
+        g.command("delete")
+        g.command("tbreak mix thread 3")
+        t.eventually(lambda: running(g) == 3, "one of them has stopped")
+        moves(t, program, "rounds", 100)
+        g.command("thread 3")
+        t.has(g.command("finish"), r"Run till exit|Value returned")
+        t.has(g.command("next"), r"\d+\t")
+        t.equal(running(g), 3, "the others run")
+        g.command("continue -a &")
+        t.eventually(lambda: running(g) == 4, "all threads run")
+        g.command("detach")
+        unharmed(t, program, "rounds")
+    t.equal(program.peek("wrong"), 0, "differences")
+
+
+@case("gdb's all-stop on top of non-stop", gdb=zoo.gdbs)
+def _(t, gdb):
+    program = busy(t, 3)
+    server = t.serve("--multi", "--attach", pid=program.pid)
+    with t.gdb_session(gdb, None, file=program.path) as g:
+        g.command("maint set target-non-stop on")
+        g.command("target remote 127.0.0.1:%d" % server.port)
+        t.equal(len(re.findall(r"#0 ", g.command("thread apply all bt 1"))), 4, "stacks")
+        for _ in range(5):
+            g.command("tbreak mix")
+            t.has(g.command("continue"), r"hit Temporary breakpoint")
+            t.has(g.command("finish"), r"Run till exit")
+            t.has(g.command("next"), r"\d+\t")
+            t.has(g.command("stepi"), r"\d+\t|0x")
+        t.equal(running(g), 0, "all-stop")
+        g.command("detach")
+        unharmed(t, program, "rounds")
+    t.equal(program.peek("wrong"), 0, "differences")
