@@ -84,9 +84,6 @@ struct err *act_cancel(struct act *a, struct target *t)
 	if ((state != ACT_RUNS && (state != ACT_WAITS || !act_can_revoke(a))) || !func ||
 	    !act_is_same(a, t))
 		return err_new(ERR_STATE, "the script does not run");
-	if (a->worker != a->main && !a->facts.monitors)
-		return err_new(ERR_STATE, "the script goes on: before 3.12 only one in the main "
-					  "thread can be cancelled");
 	struct err *err = a->signo ? NULL : act_choose_signal(a, t);
 	if (!err && !a->stop_func)
 		err = add_reference(a, t, func);

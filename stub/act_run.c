@@ -146,6 +146,10 @@ struct err *act_run(struct act_run *r, struct act_outcome *ret)
 	struct err *err = act_arm(&r->act, r->target, r->python, &r->job);
 	if (!err)
 		err = release(r);
+	if (err && r->act.pid && act_poll(&r->act) == ACT_GONE) {
+		err_drop(err); /* what could not be done to it any more */
+		err = say_end(r, ACT_GONE, true, false);
+	}
 	if (err)
 		return err;
 	enum act_state state = wait_for_it(r, r->limit_ms, &wanted);

@@ -264,7 +264,6 @@ struct err *py_acting_find(const struct space *space, const struct py_runtime *r
 	ret->type_at = rt->off.object.type;
 	ret->free_threaded = rt->off.build & PY_BUILD_FREE_THREADED;
 	ret->refcnt_at = ret->free_threaded ? 12 : 0; /* ob_ref_local */
-	ret->monitors = PY_MINOR(rt->off.version_hex) >= 0x030c;
 	struct err *err = open_image(space, rt->addr, &img);
 	if (!err)
 		err = find_symbols(&img, ret, &type_type);

@@ -32,7 +32,6 @@ struct py_acting {
 	uint32_t type_at;	  /* of ob_type in an object */
 	bool free_threaded;	  /* an object begins otherwise */
 	uint32_t refcnt_at;	  /* in an object, 32 bits of its own to count references */
-	bool monitors;		  /* it has sys.monitoring: 3.12 and later */
 };
 
 #define PY_SIGNALS	   65u /* Py_NSIG on Linux */

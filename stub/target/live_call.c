@@ -13,12 +13,15 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "stub/target/live_priv.h"
 
-#define VDSO_MAX  65536u
-#define TRIES_MAX LIVE_HELD_MAX /* stops for signals before the step is done */
+#define VDSO_MAX   65536u
+#define LOOK_EVERY 500u /* naps, of some 60 us each */
+#define NAPS_A_MS  15u
+#define TRIES_MAX  LIVE_HELD_MAX /* stops for signals before the step is done */
 
 bool live_can_call(const struct lwp *p)
 {
@@ -70,6 +73,32 @@ void live_send_held(struct live *l, const struct lwp *p, const struct live_held 
 		(void)syscall(SYS_tgkill, lwp_group(l, p), p->tid, h->signo[i]);
 }
 
+/* A leader that ended says so to its tracer after its threads, which wait for us. */
+static bool is_dead_leader(const struct live *l, const struct lwp *p)
+{
+	return p->tid == l->target.pid && proc_state(p->tid, p->tid) == 'Z';
+}
+
+bool live_wait(const struct live *l, const struct lwp *p, unsigned int limit_ms, int *status)
+{
+	const struct timespec nap = { 0, 10000 };
+	bool asked = false;
+	pid_t got;
+
+	for (unsigned int n = 1;; n++) {
+		got = waitpid(p->tid, status, __WALL | WNOHANG);
+		if (got > 0)
+			return !asked;
+		if (got < 0 && errno != EINTR)
+			return false;
+		if (n % LOOK_EVERY == 0 && is_dead_leader(l, p))
+			return false;
+		if (limit_ms && !asked && n > limit_ms * NAPS_A_MS)
+			asked = ptrace(PTRACE_INTERRUPT, p->tid, NULL, NULL) == 0;
+		(void)nanosleep(&nap, NULL);
+	}
+}
+
 /* Steps until the instruction at @insn is done. */
 static struct err *step_over(struct live *l, struct lwp *p, uint64_t insn, struct live_held *held)
 {
@@ -79,8 +108,8 @@ static struct err *step_over(struct live *l, struct lwp *p, uint64_t insn, struc
 
 		if (ptrace(PTRACE_SINGLESTEP, p->tid, NULL, NULL) != 0)
 			return err_os("stepping thread %d", p->tid);
-		while (waitpid(p->tid, &status, __WALL) < 0 && errno == EINTR)
-			;
+		if (!live_wait(l, p, 0, &status))
+			return err_new(ERR_STATE, "the process is ending");
 		if (!WIFSTOPPED(status)) {
 			live_handle_status(l, p->tid, status);
 			return err_new(ERR_STATE, "the thread ended in a system call of ours");

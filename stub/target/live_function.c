@@ -17,7 +17,6 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "stub/target/live_priv.h"
 
@@ -83,30 +82,6 @@ static struct err *restore(struct live *l, struct lwp *p, struct saved *s)
 
 enum caught { CAUGHT_AT_CALL, CAUGHT_OTHERWISE };
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-/* Until it stops; true: it did so by itself. */
-static bool wait_stop(const struct lwp *p, int *status)
-{
-	const struct timespec nap = { 0, 10000 };
-	int64_t until = now_ms() + LIMIT_MS;
-	bool asked = false;
-	pid_t got;
-
-	while ((got = waitpid(p->tid, status, __WALL | WNOHANG)) == 0 ||
-	       (got < 0 && errno == EINTR)) {
-		if (!asked && now_ms() > until)
-			asked = ptrace(PTRACE_INTERRUPT, p->tid, NULL, NULL) == 0;
-		(void)nanosleep(&nap, NULL);
-	}
-	return !asked;
-}
-
 /* On to the next system call, signal, or event. */
 static struct err *go_on(struct live *l, struct lwp *p, struct live_held *held, enum caught *ret)
 {
@@ -115,13 +90,12 @@ static struct err *go_on(struct live *l, struct lwp *p, struct live_held *held, 
 
 	if (ptrace(PTRACE_SYSEMU, p->tid, NULL, NULL) != 0)
 		return err_os("running thread %d", p->tid);
-	bool by_itself = wait_stop(p, &status);
+	if (!live_wait(l, p, LIMIT_MS, &status))
+		return err_new(ERR_STATE, "a function that we called does not return");
 	if (!WIFSTOPPED(status)) {
 		live_handle_status(l, p->tid, status);
 		return err_new(ERR_STATE, "the thread ended in a function that we called");
 	}
-	if (!by_itself)
-		return err_new(ERR_STATE, "a function that we called does not return");
 	int signo = WSTOPSIG(status) & ~SYSCALL_STOP;
 	*ret = CAUGHT_OTHERWISE;
 	if (status >> 16)
@@ -163,8 +137,8 @@ static void leave_call(struct live *l, struct lwp *p, struct live_held *held)
 
 		if (ptrace(PTRACE_SINGLESTEP, p->tid, NULL, NULL) != 0)
 			return;
-		while (waitpid(p->tid, &status, __WALL) < 0 && errno == EINTR)
-			;
+		if (!live_wait(l, p, 0, &status))
+			return;
 		if (!WIFSTOPPED(status)) {
 			live_handle_status(l, p->tid, status);
 			return;

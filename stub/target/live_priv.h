@@ -329,6 +329,13 @@ void live_remask(pid_t tid, uint64_t was);
 struct err *live_check_seccomp(pid_t tid, const struct space_syscall *call,
 			       uint64_t insn) MUST_CHECK;
 
+/*
+ * Until @p has stopped, or has ended: *status is as waitpid() has it.  False: it is about to
+ * end, and it may be long until waitpid() says so; or it was to be stopped after @limit_ms (0:
+ * none), and has been.
+ */
+bool live_wait(const struct live *l, const struct lwp *p, unsigned int limit_ms, int *status);
+
 /* live_function.c */
 struct err *live_function(struct target *t, pid_t tid, uint64_t addr, uint64_t arg) MUST_CHECK;
 bool live_wake(struct target *t, pid_t tid);
