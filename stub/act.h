@@ -96,6 +96,14 @@ struct err *act_arm(struct act *act, struct target *t, struct python *py,
 
 enum act_state act_poll(struct act *act);
 
+/*
+ * A thread that was armed when it was just about to wait in the kernel does not look before
+ * that has ended.  Whether it may be that; the process may be running.
+ */
+bool act_is_asleep(const struct act *act);
+/* Then its call is interrupted once more.  The process is stopped. */
+void act_wake(struct act *act, struct target *t);
+
 /* Whether act_cancel() can do something about a script that has not begun. */
 bool act_can_revoke(const struct act *act);
 /*

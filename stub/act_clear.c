@@ -46,6 +46,31 @@ enum act_state act_poll(struct act *a)
 	return file_word(a, ACT_WORD_BEGUN) ? ACT_RUNS : ACT_WAITS;
 }
 
+static pid_t sleeper(const struct act *a)
+{
+	return a->way == ACT_OFFICIAL ? a->worker : a->main;
+}
+
+bool act_is_asleep(const struct act *a)
+{
+	char path[64], text[128];
+
+	if (a->way == ACT_BY_DETOUR)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", a->pid, sleeper(a));
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && *text >= '0' && *text <= '9'; /* else "running", or -1 */
+}
+
+void act_wake(struct act *a, struct target *t)
+{
+	if (act_poll(a) == ACT_WAITS && target_has_thread(t, sleeper(a)))
+		(void)t->call->wake(t, sleeper(a));
+}
+
 int act_take_link(struct act *a)
 {
 	uint64_t theirs = file_word(a, ACT_WORD_LINK);

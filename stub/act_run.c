@@ -9,6 +9,8 @@
 #define CANCEL_MS  2000u /* for a cancelled script to end */
 #define CLEAR_MS   3000u /* for the thread to have left what is to be taken away */
 #define PAUSE_LAST 10u
+#define WAKE_FIRST 15u /* after so long, and so on by three */
+#define WAKE_LAST  1500u
 
 void act_outcome_deinit(struct act_outcome *o)
 {
@@ -36,14 +38,32 @@ static struct err *regain(struct act_run *r)
 	return r->target ? NULL : r->ways->regain(r->ways->arg, &r->target);
 }
 
+/* If it fails that is seen elsewhere. */
+static void wake_again(struct act_run *r)
+{
+	struct err *err = regain(r);
+
+	if (err) {
+		err_drop(err);
+		return;
+	}
+	act_wake(&r->act, r->target);
+	err_drop(release(r));
+}
+
 /* Until it has ended, one way or the other, or the time is up, or the user has enough. */
 static enum act_state wait_for_it(struct act_run *r, unsigned int limit_ms, bool *wanted)
 {
-	int64_t until = now_ms() + limit_ms;
-	unsigned int ms = 0;
+	int64_t start = now_ms(), until = start + limit_ms;
+	unsigned int ms = 0, wake_ms = WAKE_FIRST;
 	enum act_state state;
 
 	while ((state = act_poll(&r->act)) < ACT_DONE && now_ms() < until && !*wanted) {
+		if (state == ACT_WAITS && wake_ms <= WAKE_LAST && now_ms() > start + wake_ms &&
+		    act_is_asleep(&r->act)) {
+			wake_again(r);
+			wake_ms *= 3;
+		}
 		*wanted = r->ways->pause(r->ways->arg, ms / 4);
 		ms += ms / 4 < PAUSE_LAST;
 	}

@@ -26,6 +26,7 @@ import datetime
 import glob
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -291,6 +292,9 @@ def main():
     parser.add_argument("--only", action="append", choices=list(HEADS), metavar="PART")
     parser.add_argument("-o", metavar="FILE", help="write the tables into this document")
     args = parser.parse_args()
+    # Of a shell that runs us in the background; with SIGINT ignored, Python has no handler, and
+    # then calls of musl that wait for a semaphore are not interrupted.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     args.c = args.c or 25 * args.n
     parts = {}
     for part in args.only or HEADS:
