@@ -15,6 +15,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#define SOON_US 5000 /* a client that has an answer mostly asks the next thing at once */
+
 bool conn_is_stdio(const char *comm)
 {
 	return comm && (strcmp(comm, "-") == 0 || strcmp(comm, "stdio") == 0);
@@ -226,22 +228,24 @@ static void announce(int fd)
 
 bool conn_accept(struct listener *l, struct conn *ret)
 {
+	static const struct timeval soon = { .tv_usec = SOON_US };
 	int one = 1;
 
 	if (l->in >= 0) {
-		*ret = (struct conn){ l->in, l->out };
+		*ret = (struct conn){ l->in, l->out, false };
 		l->in = l->out = -1;
 		return true;
 	}
 	if (l->fd < 0)
 		return false;
-	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0)
 		return false;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
 	announce(fd);
-	*ret = (struct conn){ fd, fd };
+	*ret = (struct conn){ fd, fd, true };
 	return true;
 }
 
@@ -259,17 +263,28 @@ static bool try_later(void)
 	return errno == EAGAIN || errno == EINTR;
 }
 
-ssize_t conn_read(struct conn *c, void *buf, size_t len)
+static ssize_t bytes_read(ssize_t n)
 {
-	ssize_t n = read(c->in, buf, len);
 	if (n > 0)
 		return n;
 	return n < 0 && try_later() ? 0 : -1;
 }
 
+ssize_t conn_read(struct conn *c, void *buf, size_t len)
+{
+	return bytes_read(c->accepted ? recv(c->in, buf, len, MSG_DONTWAIT)
+				      : read(c->in, buf, len));
+}
+
+ssize_t conn_read_soon(struct conn *c, void *buf, size_t len)
+{
+	return bytes_read(recv(c->in, buf, len, 0));
+}
+
 ssize_t conn_write(struct conn *c, const void *buf, size_t len)
 {
-	ssize_t n = write(c->out, buf, len);
+	ssize_t n = c->accepted ? send(c->out, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+				: write(c->out, buf, len);
 	if (n >= 0)
 		return n;
 	return try_later() ? 0 : -1;

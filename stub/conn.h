@@ -27,7 +27,8 @@ void listener_close(struct listener *l);
 bool conn_is_stdio(const char *comm);
 
 struct conn {
-	int in, out; /* equal for a socket; -1: none */
+	int in, out;   /* equal for a socket; -1: none */
+	bool accepted; /* a socket of ours, that conn_read_soon() may wait on */
 };
 
 /*
@@ -39,6 +40,8 @@ void conn_close(struct conn *c);
 
 /* Bytes moved; 0: try again later; -1: the peer is gone. */
 ssize_t conn_read(struct conn *c, void *buf, size_t len);
+/* Waits some milliseconds for them; only where the peer was accepted. */
+ssize_t conn_read_soon(struct conn *c, void *buf, size_t len);
 ssize_t conn_write(struct conn *c, const void *buf, size_t len);
 
 #endif

@@ -149,6 +149,11 @@ void session_take_event(struct session *s)
 	}
 }
 
+bool session_rests(const struct session *s)
+{
+	return !s->running && !s->await && !s->nonstop.on && !any_moves(s);
+}
+
 int session_wait_ms(const struct session *s)
 {
 	int wait = s->await ? AWAIT_POLL_MS : -1;

@@ -40,7 +40,7 @@ struct python {
 	/* Fingerprints of the mappings in which there is no Python: looked for hard, or not. */
 	uint64_t absent, not_seen;
 	uint64_t print, printed; /* of the mappings, and the generation of memory it was made in */
-	unsigned int looks; /* how often mappings without Python were looked through */
+	unsigned int looks;	 /* how often mappings without Python were looked through */
 	struct py_runtime rt;
 	struct py_builds builds; /* of any process */
 

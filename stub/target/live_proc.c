@@ -284,7 +284,7 @@ static struct err *read_info(struct live *l, pid_t tid, struct thread_info *ret)
 struct err *proc_thread_info(struct target *t, pid_t tid, struct thread_info *ret)
 {
 	struct live *l = to_live(t);
-	struct lwp *p = l->phase == LIVE_STOPPED ? lwp_find(l, tid) : NULL;
+	struct lwp *p = l->phase == LIVE_STOPPED && !l->reads_only ? lwp_find(l, tid) : NULL;
 
 	if (p && p->info_moves == l->moves + 1) {
 		*ret = p->info;
