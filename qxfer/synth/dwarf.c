@@ -344,9 +344,10 @@ static void open_unit(struct dwarf *d, struct unit *u, const char *name, const c
 	put_strp(d, "archerfish");
 	/*
 	 * gdb 16 and later take no main program of C, and where no frame has a language speak
-	 * that of the main program.  An assembler's expressions are C's.
+	 * that of the main program.  To those that gdb does not know its expressions are C's; lldb,
+	 * which reads no units of languages that it has no types for, has these for Dylan.
 	 */
-	put_u16(&d->info, root ? DW_LANG_Mips_Assembler : DW_LANG_C99);
+	put_u16(&d->info, root ? DW_LANG_Dylan : DW_LANG_C99);
 	put_strp(d, name);
 	put_u64(&d->info, 0);
 	put_u32(&d->info, u->ranges);

@@ -58,7 +58,7 @@ enum {
 
 enum {
 	DW_LANG_C99 = 0x000c,
-	DW_LANG_Mips_Assembler = 0x8001, /* of any assembler */
+	DW_LANG_Dylan = 0x0020,
 };
 
 enum {

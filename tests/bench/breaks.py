@@ -14,7 +14,10 @@ time; the same without one tells what the calls themselves take.  The columns ar
   libpython  what gdb has without archerfish: attached by itself, a breakpoint on the function of
              C that the line calls, whose condition asks CPython's libpython.py for x; --few
              calls.  Where that lies beside the interpreter.
-  ratio      of gdb to libpython, in one run
+  line       the same at a line of Python, as a user of libpython.py has it: on the evaluation
+             loop, which is entered for each call, with a condition that asks libpython.py for the
+             function, the line and x.  (From 3.11 on only calls through C enter it: these are.)
+  ratios     of gdb to libpython and to line, in one run
 """
 import argparse
 import glob
@@ -38,6 +41,8 @@ def f(x):
     y = id(x) and x + 1       # the line
     return y
 def run(n):
+    if "through C" in sys.argv:
+        return sum(map(f, range(n)))
     s = 0
     for i in range(n):
         s += f(i)
@@ -61,11 +66,26 @@ class X(gdb.Function):
     def invoke(self):
         frame = libpython.Frame.get_selected_python_frame().get_pyop()
         return int(str(frame.get_var_by_name("x")[0].proxyval(set())))
+class Line(gdb.Function):
+    """The local variable x of f, where that begins; else nothing."""
+    def invoke(self):
+        frame = libpython.Frame.get_selected_python_frame()
+        frame = frame and frame.get_pyop()
+        if not frame or frame.is_optimized_out():
+            return -1
+        if frame.co_name.proxyval(set()) != "f" or frame.current_line_num() not in (2, 3):
+            return -1
+        return int(str(frame.get_var_by_name("x")[0].proxyval(set())))
 X("x_of_python")
+Line("x_of_line")
 '''
 
+# What libpython.py's condition is asked at, by which function, and how the program calls.
+BY_LIBPYTHON = (("builtin_id", "x_of_python", ()),
+                ("_PyEval_EvalFrameDefault", "x_of_line", ("through C",)))
 
-def start(python, folder, hits):
+
+def start(python, folder, hits, *how):
     """The program, once it waits, and the file whose coming lets it go on."""
     script, go = os.path.join(folder, "bench.py"), os.path.join(folder, "go")
     with open(script, "w") as f:
@@ -73,8 +93,8 @@ def start(python, folder, hits):
     if os.path.exists(go):
         os.unlink(go)
     env = dict(os.environ, ZOO_BIND=folder)
-    program = subprocess.Popen(python.command(script, go, str(hits)), stdout=subprocess.PIPE,
-                               universal_newlines=True, env=env)
+    program = subprocess.Popen(python.command(script, go, str(hits), *how),
+                               stdout=subprocess.PIPE, universal_newlines=True, env=env)
     assert program.stdout.readline() == "ready\n"
     return program, go
 
@@ -120,17 +140,22 @@ def run_gdb(python, stub, folder, hits):
     return took(program)
 
 
-def run_libpython(python, folder, hits):
+def run_libpython(python, folder, hits, at, function, how):
     """Seconds with gdb and libpython.py alone; None: they are not here."""
     scripts = glob.glob(os.path.join(os.path.dirname(python.path),
                                      "python%d.%d-gdb.py" % python.version[:2]))
     if not scripts or python.root or not shutil.which("gdb"):
         return None
-    program, go = start(python, folder, hits)
+    program, go = start(python, folder, hits, *how)
     text = debug(folder, ["source " + scripts[0], CONDITION + "end",
-                          "break builtin_id if $x_of_python() == %d" % (hits - 1),
+                          "break %s if $%s() == %d" % (at, function, hits - 1),
                           "shell touch " + go, "continue", "info breakpoints", "delete",
                           "continue"], "-p", str(program.pid))
+    # A condition that fails stops as well: then there is no such rate.
+    if "Error in testing" in text:
+        program.kill()
+        program.wait()
+        return None
     assert re.search(r"already hit 1 time", text), text
     return took(program)
 
@@ -174,8 +199,8 @@ def main():
     pythons = [x for x in zoo.interpreters() if x.version >= (3, 8)]
     if o.python:
         pythons = [x for x in pythons if any(x.label.startswith(v) for v in o.python)]
-    print("| python | bare calls/s | py-break /s | mixed /s | gdb /s | libpython /s | ratio |\n"
-          "|---|---|---|---|---|---|---|")
+    print("| python | bare calls/s | py-break /s | mixed /s | gdb /s | libpython /s | line /s | ratios |\n"
+          "|---|---|---|---|---|---|---|---|")
     for python in pythons:
         with tempfile.TemporaryDirectory() as folder:
             bare = run(python, o.stub, folder, o.hits, None)
@@ -184,12 +209,13 @@ def main():
             other = run(python, o.stub, folder, few,
                         "x == %d and f.__name__ == 'f'" % (few - 1))
             stock = run_gdb(python, o.stub, folder, o.hits)
-            theirs = run_libpython(python, folder, o.few)
-        rate = o.few / theirs if theirs else None
+            theirs = [run_libpython(python, folder, o.few, *by) for by in BY_LIBPYTHON]
+        rates = [o.few / seconds if seconds else None for seconds in theirs]
         print("| %s | %.0f | %.0f | %.0f | %.0f | %s | %s |" % (
             python.label, o.hits / bare, o.hits / simple, few / other, o.hits / stock,
-            "%.1f" % rate if rate else "-",
-            "%.0fx" % (o.hits / stock / rate) if rate else "-"), flush=True)
+            " | ".join("%.1f" % rate if rate else "-" for rate in rates),
+            ", ".join("%.0fx" % (o.hits / stock / rate) if rate else "-" for rate in rates)),
+            flush=True)
 
 
 main()
