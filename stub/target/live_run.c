@@ -2,6 +2,7 @@
 /* Resuming, stopping all, taking an event, leaving. */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -15,6 +16,7 @@
 /* How long a stop waits for a thread in a system call that cannot be interrupted. */
 #define PATIENCE_MS	1000
 #define POLL_MS		50
+#define DYING_MS	1000 /* a detach waits for the end of threads that are being killed */
 
 int64_t live_now_ms(void)
 {
@@ -465,6 +467,47 @@ static int parting_signal(const struct live *l, const struct lwp *p)
 	return signo == SIGTRAP || signo == SIGINT ? 0 : signo;
 }
 
+/*
+ * Threads that are being killed cannot be let go; until their tracer has heard of their end
+ * nobody else hears of the process's.
+ */
+static void hear_out(const pid_t *dying, size_t n)
+{
+	size_t left = n;
+
+	for (int tries = 0; left && tries < DYING_MS; tries++) {
+		left = 0;
+		for (size_t i = 0; i < n; i++) {
+			int status;
+			pid_t got = waitpid(dying[i], &status, __WALL | WNOHANG);
+			left += got == 0 || (got == dying[i] && WIFSTOPPED(status));
+		}
+		if (left)
+			sleep_us(1000);
+	}
+}
+
+/* Every thread goes its way, or is heard out. */
+static void let_go(struct live *l, int signo)
+{
+	pid_t *dying = calloc(l->nlwps, sizeof(*dying));
+	size_t n = 0;
+
+	for (struct lwp *p = l->first, *next; p; p = next) {
+		next = p->next;
+		live_clear_dregs(p);
+		int last = signo && p->tid == l->target.pid ? signo : parting_signal(l, p);
+		bool hears = p->stopped && !p->zombie && dying;
+		if (ptrace(PTRACE_DETACH, p->tid, NULL, (long)deliverable(l, p, last)) != 0 &&
+		    hears)
+			dying[n++] = p->tid;
+		lwp_remove(l, p);
+	}
+	if (dying)
+		hear_out(dying, n);
+	free(dying);
+}
+
 static struct err *live_detach(struct target *t, int signo)
 {
 	struct live *l = to_live(t);
@@ -481,13 +524,7 @@ static struct err *live_detach(struct target *t, int signo)
 		points_clear(&l->points);
 	else
 		live_remove_points(l);
-	for (struct lwp *p = l->first, *next; p; p = next) {
-		next = p->next;
-		live_clear_dregs(p);
-		int last = signo && p->tid == t->pid ? signo : parting_signal(l, p);
-		(void)ptrace(PTRACE_DETACH, p->tid, NULL, (long)deliverable(l, p, last));
-		lwp_remove(l, p);
-	}
+	let_go(l, signo);
 	live_release_early(l);
 	live_release_children(l);
 	l->phase = LIVE_STOPPED;
