@@ -5,8 +5,9 @@
 
 	tests/bench/breakif.py [--stub FILE] [--seconds N] [--rounds N] [--python PATH]
 
-tests/inferiors/importing.py, whose statement `import colorsys' never comes up, with the breakpoint at
-the function of C that imports.  gdb traces the program itself, with no stub between, and
+tests/inferiors/importing.py, whose statement `import traceback' never comes up, with the breakpoint at
+a line of Python/ceval.c, where each evaluation loop begins.  Then once more with a statement that
+does come up: the breakpoint has to stop there, and nowhere before.  gdb traces the program itself, with no stub between, and
 has CPython's own libpython.py (python*-gdb.py beside the interpreter).  Both take turns in
 one run; the best of the rounds is shown, of each, and their ratio.
 """
@@ -27,8 +28,10 @@ sys.path[:0] = [os.path.join(TOP, "tests", "zoo"), os.path.join(TOP, "tests", "e
 
 import zoo  # noqa: E402 pylint: disable=import-error,wrong-import-position
 
-PLACE = "PyImport_ImportModuleLevelObject"
-TEXT = "import colorsys"
+FUNCTION = "_PyEval_Vector"  # 3.11 and later; where a call from C begins
+TEXT = "import traceback"
+ASK = ("python s = gdb.lookup_global_symbol('%s'); "
+       "print('at %%s:%%d' %% (s.symtab.filename, s.line))")
 DEPTH = "20"  # functions on the Python stack
 CONDITION = """
 import gdb, time
@@ -45,14 +48,26 @@ Under()
 """
 
 
-def start(python):
+def find_place(gdb, python):
+    """FILE:LINE of that function's body, as stock gdb has it."""
+    program = start(python)
+    try:
+        out = subprocess.run([gdb, "-nx", "-batch", "-p", str(program.pid), "-ex",
+                              ASK % FUNCTION], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, universal_newlines=True).stdout
+        return re.search(r"^at (\S+:\d+)$", out, re.M).group(1)
+    finally:
+        program.kill()
+
+
+def start(python, every="1000000000000"):
     program = subprocess.Popen([python, os.path.join(TOP, "tests", "inferiors", "importing.py"),
-                                "1000000000000", DEPTH], stdout=subprocess.PIPE)
+                                every, DEPTH, "loop"], stdout=subprocess.PIPE)
     program.stdout.readline()
     return program
 
 
-def ours(stub, gdb, python, seconds):
+def ours(stub, gdb, python, place, seconds):
     program = start(python)
     server = subprocess.Popen([stub, "--once", "--attach", ":0", str(program.pid)],
                               stderr=subprocess.PIPE, universal_newlines=True)
@@ -60,7 +75,7 @@ def ours(stub, gdb, python, seconds):
         port = next(re.search(r"port (\d+)", line) for line in server.stderr if "port" in line)
         client = subprocess.Popen(
             [gdb, "-nx", "-batch", "-ex", "set sysroot /", "-ex", "target remote :" + port.group(1),
-             "-ex", "break *" + PLACE, "-ex", 'monitor py-break-if all "%s"' % TEXT,
+             "-ex", "break " + place, "-ex", 'monitor py-break-if all "%s"' % TEXT,
              "-ex", "echo going\\n", "-ex", "continue", "-ex", "monitor py-break-if",
              "-ex", "kill"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             universal_newlines=True)
@@ -76,7 +91,28 @@ def ours(stub, gdb, python, seconds):
         server.kill()
 
 
-def theirs(gdb, python, library, seconds, stub=None):
+def stops_there(stub, gdb, python, place):
+    """(whether the first stop is under the statement, false hits before it)"""
+    program = start(python, "3000")
+    server = subprocess.Popen([stub, "--once", "--attach", ":0", str(program.pid)],
+                              stderr=subprocess.PIPE, universal_newlines=True)
+    try:
+        port = next(re.search(r"port (\d+)", line) for line in server.stderr if "port" in line)
+        out = subprocess.run(
+            [gdb, "-nx", "-batch", "-ex", "set sysroot /", "-ex", "target remote :" + port.group(1),
+             "-ex", "break " + place, "-ex", 'monitor py-break-if all "%s"' % TEXT, "-ex", "continue",
+             "-ex", "monitor py-bt", "-ex", "monitor py-break-if", "-ex", "kill"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
+            timeout=300).stdout
+        hits = re.search(r"stopped 1, passed (\d+)", out)
+        right = re.search(r"Breakpoint 1, " + FUNCTION, out) and TEXT + "\n" in out
+        return bool(right and hits), int(hits.group(1)) if hits else 0
+    finally:
+        program.kill()
+        server.kill()
+
+
+def theirs(gdb, python, library, place, seconds, stub=None):
     """With @stub: through that, as a client on another host would have it."""
     program = start(python)
     to, server = ["-p", str(program.pid)], None
@@ -92,7 +128,7 @@ def theirs(gdb, python, library, seconds, stub=None):
         run = subprocess.run(
             [gdb, "-nx", "-batch", *to, "-ex", "source " + library,
              "-ex", "source " + condition.name,
-             "-ex", "break *%s if $under(\"%s\")" % (PLACE, TEXT), "-ex", "continue",
+             "-ex", "break %s if $under(\"%s\")" % (place, TEXT), "-ex", "continue",
              "-ex", "python print('hits', Under.hits)", "-ex", "kill"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
             timeout=seconds + 120)
@@ -121,20 +157,24 @@ def main():
     if not chosen or not libraries.get(chosen) or not gdbs:
         print("# breakif: no interpreter with its python-gdb.py here, or no gdb", file=sys.stderr)
         return 77
+    place = find_place(gdbs[0].path, chosen)
     best = [0, 0, 0]
     for _ in range(args.rounds):
         gdb, library = gdbs[0].path, libraries[chosen][0]
-        rates = [ours(args.stub, gdb, chosen, args.seconds),
-                 theirs(gdb, chosen, library, args.seconds),
-                 theirs(gdb, chosen, library, args.seconds, args.stub)]
+        rates = [ours(args.stub, gdb, chosen, place, args.seconds),
+                 theirs(gdb, chosen, library, place, args.seconds),
+                 theirs(gdb, chosen, library, place, args.seconds, args.stub)]
         best = [max(b, rate or 0) for b, rate in zip(best, rates)]
-    print("%-40s %12s" % ("false hits a second", chosen))
+    print("break %s, in %s, %s functions deep" % (place, chosen, DEPTH))
+    print("%-40s %12s" % ("false hits a second", ""))
     print("%-40s %12.0f" % ("archerfish, monitor py-break-if", best[0]))
     for rate, what in zip(best[1:], ("by itself", "through a stub")):
         if rate:
             print("%-40s %12.1f  1/%.0f" % ("gdb %s, text in py-bt, %s" % (
                 gdbs[0].label, what), rate, best[0] / rate))
-    return 0
+    right, hits = stops_there(args.stub, gdbs[0].path, chosen, place)
+    print("the first stop is %sunder `%s', after %d false hits" % ("" if right else "NOT ", TEXT, hits))
+    return 0 if right else 1
 
 
 if __name__ == "__main__":

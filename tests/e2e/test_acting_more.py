@@ -81,11 +81,8 @@ def _(t, python):
 @case("exec refuses a thread that waits in code which may hold a lock")
 def _(t):
     program = t.program(t.python(), "workers.py", "foreign", until="^ready")
-    program_in = lambda: in_thread(t, program, "foreign")  # noqa: E731
-    t.eventually(lambda: "it may hold a lock that Python needs" in program_in()[2],
-                 "it waits in usleep()")
-    status, out, err = program_in()
-    t.equal((status, out), (2, ""), err)
+    refused = lambda found: found[0] == 2 and "it may hold a lock that Python needs" in found[2]  # noqa: E731
+    t.eventually(lambda: refused(in_thread(t, program, "foreign")), "it waits in usleep()")
     ends(t, program)
 
 

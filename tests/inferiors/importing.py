@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Imports for ever: each 500th time by a statement, whose line is known, else by a call.
 
-	importing.py [N [DEPTH]]	each Nth time; so many functions deep"""
+	importing.py [N [DEPTH [loop]]]	each Nth time; so many functions deep
+
+With `loop' each round is a new evaluation loop in C, and the statement is another."""
+import itertools
 import sys
 
 EVERY = int(sys.argv[1]) if len(sys.argv) > 1 else 500
@@ -17,9 +20,23 @@ def special():
     return colorsys
 
 
+def other():
+    import traceback
+    return traceback
+
+
+def turn(n):
+    plain(n)
+    if n % EVERY == EVERY - 1:
+        other()
+
+
 def run(depth):
     if depth:
         return run(depth - 1)
+    if "loop" in sys.argv:
+        for _ in map(turn, itertools.count()):
+            pass
     count = 0
     while True:
         plain(count)
