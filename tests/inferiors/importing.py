@@ -3,7 +3,8 @@
 
 	importing.py [N [DEPTH [loop]]]	each Nth time; so many functions deep
 
-With `loop' each round is a new evaluation loop in C, and the statement is another."""
+With `loop' each round is a new evaluation loop in C, the statement is another, and a line of input
+is waited for before."""
 import itertools
 import sys
 
@@ -46,4 +47,6 @@ def run(depth):
 
 
 print("ready", flush=True)
+if "loop" in sys.argv:
+    sys.stdin.readline()
 run(DEPTH)
