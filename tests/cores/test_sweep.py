@@ -21,6 +21,8 @@ PROGRAMS = {
     "waits.c": ([], 5),
 }
 BUILDS = {"pie": [], "no-pie": ["-no-pie"], "static": ["-static"], "optimized": ["-O2"]}
+NARROW = "-m32"
+NARROW_PROGRAMS = ("checked.c", "hits.c", "rounds.c", "storm.c")  # the others are of 64 bits alone
 SIGNALS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGQUIT)
 # What the kernel is told to write (core(5)): as always, all, no shared memory.
 FILTERS = ("0x33", "0x7f", "0x31")
@@ -42,12 +44,20 @@ def by_gcore(t, gdb, command, threads, remote):
     return core
 
 
-def compare_all(t, command, threads, program):
+def can_make_narrow(t):
+    probe = subprocess.run(["cc", NARROW, "-pthread", "-xc", "-", "-o", os.path.join(t.dir, "probe")],
+                           input=b"#include <pthread.h>\nint main(void) { return 0; }",
+                           stderr=subprocess.DEVNULL)
+    if probe.returncode:
+        t.skip("the compiler here makes no programs of 32 bits")
+
+
+def compare_all(t, command, threads, program, remotes=(False, True)):
     gdb = zoo.gdbs()[0]
     kernel_writes(t)
     for signo, bits in zip(SIGNALS, FILTERS):
         same_view(t, gdb, by_kernel(t, command, threads, signo, bits), program)
-    for remote in (False, True):
+    for remote in remotes:
         same_view(t, gdb, by_gcore(t, gdb, command, threads, remote), program)
 
 
@@ -56,6 +66,18 @@ def _(t, source, build):
     arguments, threads = PROGRAMS[source]
     program = t.compile(source, "-D_GNU_SOURCE", "-pthread", *BUILDS[build])
     compare_all(t, [program, *arguments], threads, program)
+
+
+@case("cores of a C program of 32 bits", source=NARROW_PROGRAMS, timeout=600)
+def _(t, source):
+    can_make_narrow(t)
+    arguments, threads = PROGRAMS[source]
+    program = t.compile(source, "-D_GNU_SOURCE", "-pthread", NARROW)
+    compare_all(t, [program, *arguments], threads, program, remotes=(False,))
+    crashing = t.compile("crash.c", NARROW)
+    folder = os.path.join(t.dir, "crashing")
+    os.mkdir(folder)
+    same_view(t, zoo.gdbs()[0], crashed(t, [crashing], folder), crashing)
 
 
 @case("cores of a C program that crashes", build=sorted(BUILDS), timeout=300)
