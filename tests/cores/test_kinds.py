@@ -230,6 +230,31 @@ def _(t):
     t.has(served["bt"], r"^#\d+ .* main ")
 
 
+# ---- JavaScript ----
+
+@case("JavaScript's code in a core is unwound as in the process", timeout=300)
+def _(t):
+    kernel_writes(t)
+    if not shutil.which("node"):
+        t.skip("no node")
+    program = t.start_program([shutil.which("node"), os.path.join(INFERIORS, "waiting.js")],
+                              until="waiting", cwd=t.dir, preexec_fn=unlimited)
+    t.asleep(program.pid)
+    gdb, show = zoo.gdbs()[0], ("bt", "monitor js-bt")
+    live = t.gdb(gdb, t.serve(pid=program.pid), *show, seconds=200)
+    program.signal(signal.SIGABRT)
+    program.wait()
+    server = serve(t, newest(t.dir))
+    served = t.gdb(gdb, server, *show, seconds=200)
+    # gdb finds the values that a function was entered with in one of the two alone, at times.
+    frames = re.compile(r"^#\d+ +(?:(0x[0-9a-f]+) in )?(.*?) \(", re.M)
+    t.equal(frames.findall(served["bt"]), frames.findall(live["bt"]), "bt")
+    t.has(served["bt"], r" main \(|_start \(")
+    t.check(len(frames.findall(served["bt"])) > 20, "the whole stack")
+    t.equal(served["monitor js-bt"], live["monitor js-bt"], "monitor js-bt")
+    t.has(served["monitor js-bt"], "innermost")
+
+
 # ---- every register ----
 
 VECTORS = tuple("p $xmm%d" % i for i in range(16)) + ("p $mxcsr",)
