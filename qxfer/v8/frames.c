@@ -118,6 +118,18 @@ static struct v8_function *function_at(struct v8_reader *r, uint64_t addr)
 	return shared ? scripts_function(&r->scripts, shared) : NULL;
 }
 
+/* Frame @f is of the JSFunction at @addr. */
+static void fill_in_from(struct v8_reader *r, struct v8_frame *f, uint64_t addr, int64_t position)
+{
+	uint64_t object;
+	v8_fill_in(r, f, function_at(r, addr), position);
+	const char *name = heap_read(&r->scripts.heap, addr, &object)
+				   ? scripts_own_name(&r->scripts, object)
+				   : NULL;
+	if (name && *name)
+		f->name = name;
+}
+
 /* ---- bytecode ---- */
 
 /* That of the interpreted or baseline frame at @fp. */
@@ -184,7 +196,7 @@ static void read_interpreted(struct v8_reader *r, const struct v8_site *site, ui
 	if (!f)
 		return;
 	if (!slot(r, site->fp, SLOT_OFFSET, &word) || !heap_is_smi(word)) {
-		v8_fill_in(r, f, function_at(r, site->fp + (uint64_t)SLOT_FUNCTION), -1);
+		fill_in_from(r, f, site->fp + (uint64_t)SLOT_FUNCTION, -1);
 		if (!f->corrupt)
 			f->corrupt = "the bytecode offset is no number";
 		return;
@@ -194,8 +206,8 @@ static void read_interpreted(struct v8_reader *r, const struct v8_site *site, ui
 	f->offset = offset >= 0 && offset < heap_length(&r->scripts.heap, bytecodes)
 			    ? (int32_t)offset
 			    : -1;
-	v8_fill_in(r, f, function_at(r, site->fp + (uint64_t)SLOT_FUNCTION),
-		   bytecode_position(r, bytecodes, offset));
+	fill_in_from(r, f, site->fp + (uint64_t)SLOT_FUNCTION,
+		     bytecode_position(r, bytecodes, offset));
 }
 
 /* ---- builtins ---- */
@@ -321,7 +333,7 @@ static void read_baseline(struct v8_reader *r, const struct v8_site *site, uint6
 		if (offset >= 0)
 			position = bytecode_position(r, bytecodes, offset);
 	}
-	v8_fill_in(r, f, function_at(r, site->fp + (uint64_t)SLOT_FUNCTION), position);
+	fill_in_from(r, f, site->fp + (uint64_t)SLOT_FUNCTION, position);
 }
 
 void v8_read_code(struct v8_reader *r, const struct v8_site *site)

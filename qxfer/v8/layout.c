@@ -48,6 +48,7 @@ static const struct value {
 	[V8_SCRIPT_LINE_OFFSET]	  = { { 24, 24, 24, 24 }, { "class_Script__line_offset__SMI" } },
 	[V8_SCRIPT_COLUMN_OFFSET] = { { 32, 32, 32, 32 }, { "class_Script__column_offset__SMI" } },
 	[V8_SCRIPT_LINE_ENDS]	  = { { 56, 56, 56, 56 }, { "class_Script__line_ends__Object" } },
+	[V8_SCRIPT_FLAGS]	  = { { 96, 104, 104, 104 }, { NULL } },
 	[V8_SCRIPT_SOURCE_URL]	  = { { 104, 112, 112, 112 }, { "class_Script__source_url__Object" } },
 	[V8_BYTECODES_POSITIONS]  = { { 32, 32, 24, 24 }, { NULL } },
 	[V8_BYTECODES_DATA]	  = { { 56, 54, 64, 64 }, { "class_BytecodeArray__data__uintptr_t" } },

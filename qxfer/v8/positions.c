@@ -81,11 +81,11 @@ int32_t position_inlining(int64_t position)
  */
 static bool is_row(const uint8_t *p, uint8_t scale)
 {
-	for (uint8_t i = 0; i <= WIDE_LAST; i++)
-		if (p[i] != 1)
-			return false;
-	for (uint8_t i = 0; i + WIDE_LAST + 1 < PREFIX_CODES; i++)
-		if (p[WIDE_LAST + 1 + i] != 1 + i * scale)
+	/* What has one size, and how many operands that have the scale's. */
+	static const uint8_t fixed[PREFIX_CODES] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3 };
+	static const uint8_t operands[PREFIX_CODES] = { 0, 0, 0, 0, 0, 1, 2, 3, 4, 2, 3 };
+	for (uint8_t i = 0; i < PREFIX_CODES; i++)
+		if (p[i] != fixed[i] + operands[i] * scale)
 			return false;
 	return true;
 }

@@ -35,7 +35,7 @@ struct v8_bytecode_sizes {
 
 /* From the table that V8 has of them, if that is at @p; false: it is not. */
 bool bytecode_sizes_parse(const uint8_t *p, size_t len, struct v8_bytecode_sizes *ret);
-#define BYTECODE_SIZES_START "\1\1\1\1\1\2\3\4\5\6\7" /* what it begins with */
+#define BYTECODE_SIZES_START "\1\1\1\1\1\2\3\4\5\5\6" /* what it begins with */
 #define BYTECODE_SIZES_MAX   (3u * 256u)
 
 /*

@@ -6,6 +6,7 @@
 
 #define TAG_WORD     8	/* ScopeInfo: its fields begin behind the map */
 #define NAMES_INLINE 75 /* kScopeInfoMaxInlinedLocalNamesSize */
+#define EVALUATED    1	/* ScriptFlags: the compilation type */
 #define OFFSET_MAX   (1 << 28)
 #define DEBUG_FIELDS 8 /* of a DebugInfo that are searched for the script */
 
@@ -21,8 +22,7 @@ void scripts_deinit(struct v8_scripts *s)
 
 /* ---- names ---- */
 
-/* @string as text; NULL: it cannot be read. */
-static const char *text_of(struct v8_scripts *s, uint64_t string)
+const char *scripts_text(struct v8_scripts *s, uint64_t string)
 {
 	_cleanup_buf_ struct buf b = { 0 };
 	if (!heap_put_string(&s->heap, string, SCRIPTS_NAME_MAX, &b))
@@ -83,7 +83,7 @@ static const char *scope_text(struct v8_scripts *s, uint64_t scope, int word)
 		return "";
 	if (!heap_field(&s->heap, scope, TAG_WORD + word * 8, &string))
 		return NULL;
-	return heap_is_string(&s->heap, &string) ? text_of(s, string) : "";
+	return heap_is_string(&s->heap, &string) ? scripts_text(s, string) : "";
 }
 
 static const char *scope_name(struct v8_scripts *s, uint64_t scope)
@@ -104,7 +104,7 @@ static const char *function_name(struct v8_scripts *s, uint64_t shared)
 		return "";
 	if (heap_is(&s->heap, &name, V8_T_SCOPE_INFO))
 		return scope_name(s, name);
-	return heap_is_string(&s->heap, &name) ? text_of(s, name) : NULL;
+	return heap_is_string(&s->heap, &name) ? scripts_text(s, name) : NULL;
 }
 
 /* ---- scripts ---- */
@@ -118,7 +118,7 @@ static const char *script_name(struct v8_scripts *s, uint64_t script)
 		if (!heap_field(&s->heap, script, s->heap.layout->value[fields[i]], &name) ||
 		    !heap_is_string(&s->heap, &name))
 			continue;
-		const char *text = text_of(s, name);
+		const char *text = scripts_text(s, name);
 		if (text && *text)
 			return text;
 	}
@@ -150,11 +150,14 @@ static struct v8_script *find_script(struct v8_scripts *s, uint64_t addr)
 		if (s->script[i]->addr == addr)
 			return s->script[i];
 	struct v8_script *script = add_script(s, addr);
+	int32_t flags;
 	if (!script) {
 		s->failed = true;
 		return NULL;
 	}
 	script->name = script_name(s, addr);
+	script->evaluated =
+		heap_field_smi(&s->heap, addr, value[V8_SCRIPT_FLAGS], &flags) && flags & EVALUATED;
 	if (!heap_field_smi(&s->heap, addr, value[V8_SCRIPT_LINE_OFFSET], &script->line_offset) ||
 	    !heap_field_smi(&s->heap, addr, value[V8_SCRIPT_COLUMN_OFFSET], &script->column_offset))
 		script->broken = "the script's line offset is no number";
@@ -217,6 +220,9 @@ static void fill_in(struct v8_scripts *s, struct v8_function *f)
 	}
 	if (script)
 		f->script = find_script(s, script);
+	/* As V8's stacks have it. */
+	if (!*f->name && f->script && f->script->evaluated)
+		f->name = "eval";
 }
 
 struct v8_function *scripts_function(struct v8_scripts *s, uint64_t shared)

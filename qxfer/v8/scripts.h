@@ -20,6 +20,7 @@ struct v8_script {
 	const char *name;		    /* "" if it has none */
 	const char *broken;		    /* why lines are not known, or NULL */
 	int32_t line_offset, column_offset; /* where in a file its text begins */
+	bool evaluated;			    /* it is the argument of eval(), or of new Function() */
 	bool counted;
 	uint32_t *end; /* where each line ends, in units of the source */
 	size_t nlines;
@@ -53,6 +54,10 @@ void scripts_deinit(struct v8_scripts *s);
 
 /* The function of the SharedFunctionInfo @shared; NULL: it is none, or out of memory. */
 struct v8_function *scripts_function(struct v8_scripts *s, uint64_t shared);
+/* A name that the JSFunction @function was given as its property; NULL: none. */
+const char *scripts_own_name(struct v8_scripts *s, uint64_t function);
+/* @string as it may be shown; NULL: it cannot be read, or out of memory. */
+const char *scripts_text(struct v8_scripts *s, uint64_t string);
 /* Where in its script the text of a function begins; -1: not known. */
 int32_t scripts_start(struct v8_scripts *s, struct v8_function *function);
 /* Where the unit @position of a script is. */
