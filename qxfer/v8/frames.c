@@ -118,16 +118,20 @@ static struct v8_function *function_at(struct v8_reader *r, uint64_t addr)
 	return shared ? scripts_function(&r->scripts, shared) : NULL;
 }
 
+void v8_name_by_property(struct v8_reader *r, struct v8_frame *f, uint64_t object)
+{
+	const char *name = scripts_own_name(&r->scripts, object);
+	if (name && *name)
+		f->name = name;
+}
+
 /* Frame @f is of the JSFunction at @addr. */
 static void fill_in_from(struct v8_reader *r, struct v8_frame *f, uint64_t addr, int64_t position)
 {
 	uint64_t object;
 	v8_fill_in(r, f, function_at(r, addr), position);
-	const char *name = heap_read(&r->scripts.heap, addr, &object)
-				   ? scripts_own_name(&r->scripts, object)
-				   : NULL;
-	if (name && *name)
-		f->name = name;
+	if (heap_read(&r->scripts.heap, addr, &object))
+		v8_name_by_property(r, f, object);
 }
 
 /* ---- bytecode ---- */
@@ -138,8 +142,7 @@ static bool frame_bytecodes(const struct v8_reader *r, uint64_t fp, uint64_t *re
 	return slot(r, fp, SLOT_BYTECODES, ret) && heap_is(&r->scripts.heap, ret, V8_T_BYTECODES);
 }
 
-/* The position that belongs to an offset in bytecode; -1: its table does not have it. */
-static int64_t bytecode_position(struct v8_reader *r, uint64_t bytecodes, int64_t offset)
+int64_t v8_bytecode_position(struct v8_reader *r, uint64_t bytecodes, int64_t offset)
 {
 	const struct v8_heap *h = &r->scripts.heap;
 	uint64_t table;
@@ -207,7 +210,7 @@ static void read_interpreted(struct v8_reader *r, const struct v8_site *site, ui
 			    ? (int32_t)offset
 			    : -1;
 	fill_in_from(r, f, site->fp + (uint64_t)SLOT_FUNCTION,
-		     bytecode_position(r, bytecodes, offset));
+		     v8_bytecode_position(r, bytecodes, offset));
 }
 
 /* ---- builtins ---- */
@@ -331,7 +334,7 @@ static void read_baseline(struct v8_reader *r, const struct v8_site *site, uint6
 		int64_t offset = baseline_bytecode(r, site, object, bytecodes);
 		f->offset = offset >= 0 ? (int32_t)offset : -1;
 		if (offset >= 0)
-			position = bytecode_position(r, bytecodes, offset);
+			position = v8_bytecode_position(r, bytecodes, offset);
 	}
 	fill_in_from(r, f, site->fp + (uint64_t)SLOT_FUNCTION, position);
 }

@@ -50,6 +50,11 @@ struct v8_frame *v8_reader_add(struct v8_reader *r, const struct v8_site *site, 
 void v8_fill_in(struct v8_reader *r, struct v8_frame *f, struct v8_function *function,
 		int64_t position);
 
+/* The position that belongs to an offset in bytecode; -1: its table does not have it. */
+int64_t v8_bytecode_position(struct v8_reader *r, uint64_t bytecodes, int64_t offset);
+/* The name that the JSFunction @object was given, if it was, becomes that of the frame. */
+void v8_name_by_property(struct v8_reader *r, struct v8_frame *f, uint64_t object);
+
 /* code.c */
 void v8_read_optimized(struct v8_reader *r, const struct v8_site *site, uint64_t object,
 		       enum v8_kind kind);

@@ -43,6 +43,9 @@ static const struct value {
 	[V8_SHARED_SCRIPT]	  = { { 32, 32, 32, 40 },
 		{ "class_SharedFunctionInfo__script_or_debug_info__HeapObject",
 		  "class_SharedFunctionInfo__script__Tagged_HeapObject_" } },
+	[V8_SHARED_FLAGS]	  = { { 48, 48, 48, 56 }, { "class_SharedFunctionInfo__flags__int" } },
+	[V8_KIND_MEMBERS]	  = { { -1, -1, 24, 24 }, { NULL } },
+	[V8_KIND_STATIC]	  = { { -1, -1, 25, 25 }, { NULL } },
 	[V8_SCRIPT_SOURCE]	  = { { 8, 8, 8, 8 }, { "class_Script__source__Object" } },
 	[V8_SCRIPT_NAME]	  = { { 16, 16, 16, 16 }, { "class_Script__name__Object" } },
 	[V8_SCRIPT_LINE_OFFSET]	  = { { 24, 24, 24, 24 }, { "class_Script__line_offset__SMI" } },
@@ -67,6 +70,7 @@ static const struct value {
 	[V8_DEOPT_SHARED]	  = { { 6, 6, 6, 7 },
 		{ "DeoptimizationDataSharedFunctionInfoIndex", "DeoptimizationDataWrappedSharedFunctionInfoIndex" } },
 	[V8_DEOPT_INLINING]	  = { { 7, 7, 7, 8 }, { "DeoptimizationDataInliningPositionsIndex" } },
+	[V8_DEOPT_ENTRIES]	  = { { 11, 11, 11, 12 }, { NULL } },
 	[V8_FRAME_BUILTIN_EXIT]	  = { { 22, 25, 26, 27 }, { "frametype_BuiltinExitFrame" } },
 	[V8_FRAME_WASM]		  = { { 4, 4, 4, 4 }, { "frametype_WasmFrame" } },
 	/* clang-format on */
@@ -76,7 +80,7 @@ bool v8_layout_row(size_t i, struct v8_layout *ret)
 {
 	if (i >= ROWS)
 		return false;
-	*ret = (struct v8_layout){ .verified = true };
+	*ret = (struct v8_layout){ .verified = true, .row = (unsigned int)i };
 	snprintf(ret->version, sizeof(ret->version), "%s", versions[i]);
 	for (size_t v = 0; v < V8_VALUES; v++)
 		ret->value[v] = values[v].row[i];

@@ -31,6 +31,9 @@ enum v8_value {
 	V8_SHARED_DATA,
 	V8_SHARED_NAME,
 	V8_SHARED_SCRIPT,
+	V8_SHARED_FLAGS,
+	V8_KIND_MEMBERS, /* FunctionKind of what initialises a class's members; -1: it has no name */
+	V8_KIND_STATIC,	 /* and its static ones */
 	V8_SCRIPT_SOURCE,
 	V8_SCRIPT_NAME,
 	V8_SCRIPT_LINE_OFFSET,
@@ -54,6 +57,7 @@ enum v8_value {
 	V8_DEOPT_LITERALS,
 	V8_DEOPT_SHARED,
 	V8_DEOPT_INLINING,
+	V8_DEOPT_ENTRIES, /* the first; three items each, of which the second is a translation */
 	V8_FRAME_BUILTIN_EXIT,
 	V8_FRAME_WASM,
 	V8_VALUES,
@@ -61,6 +65,7 @@ enum v8_value {
 
 struct v8_layout {
 	char version[16]; /* "11.3": of the table's row */
+	unsigned int row; /* its number */
 	bool verified;	  /* it is of a version that was tested */
 	int16_t value[V8_VALUES];
 };

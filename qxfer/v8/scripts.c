@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAG_WORD     8	/* ScopeInfo: its fields begin behind the map */
-#define NAMES_INLINE 75 /* kScopeInfoMaxInlinedLocalNamesSize */
-#define EVALUATED    1	/* ScriptFlags: the compilation type */
-#define OFFSET_MAX   (1 << 28)
-#define DEBUG_FIELDS 8 /* of a DebugInfo that are searched for the script */
+#define TAG_WORD      8	  /* ScopeInfo: its fields begin behind the map */
+#define NAMES_INLINE  75  /* kScopeInfoMaxInlinedLocalNamesSize */
+#define EVALUATED     1	  /* ScriptFlags: the compilation type */
+#define FUNCTION_KIND 31u /* SharedFunctionInfo's flags */
+#define OFFSET_MAX    (1 << 28)
+#define DEBUG_FIELDS  8 /* of a DebugInfo that are searched for the script */
 
 void scripts_deinit(struct v8_scripts *s)
 {
@@ -93,6 +94,20 @@ static const char *scope_name(struct v8_scripts *s, uint64_t scope)
 		return NULL;
 	const char *name = scope_text(s, scope, at.name);
 	return name && !*name ? scope_text(s, scope, at.inferred) : name;
+}
+
+/* What V8 12 and later call the code that makes a class's fields; NULL: it is no such code. */
+static const char *initializer_name(const struct v8_scripts *s, uint64_t shared)
+{
+	const int16_t *value = s->heap.layout->value;
+	uint64_t flags;
+
+	if (!heap_field(&s->heap, shared, value[V8_SHARED_FLAGS], &flags))
+		return NULL;
+	int kind = (int)(flags & FUNCTION_KIND);
+	return kind == value[V8_KIND_MEMBERS]  ? "<instance_members_initializer>"
+	       : kind == value[V8_KIND_STATIC] ? "<static_initializer>"
+					       : NULL;
 }
 
 static const char *function_name(struct v8_scripts *s, uint64_t shared)
@@ -213,7 +228,9 @@ static bool make_slots(struct v8_scripts *s)
 static void fill_in(struct v8_scripts *s, struct v8_function *f)
 {
 	uint64_t script = script_of(s, f->shared);
-	f->name = function_name(s, f->shared);
+	f->name = initializer_name(s, f->shared);
+	if (!f->name)
+		f->name = function_name(s, f->shared);
 	if (!f->name) {
 		f->name = "";
 		f->broken = "the function's name cannot be read";
