@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The threads: id, processor, name, and as the text of the element what stock
- * gdb's `info threads' prints beside them, which is where a thread of a Python
- * program is in it.
+ * gdb's `info threads' prints beside them, which is where a thread of a program
+ * of Python or JavaScript is in it.
  */
 #include <stdlib.h>
 
 #include "qxfer/documents.h"
-#include "qxfer/python.h"
+#include "qxfer/thread_text.h"
 #include "rsp/threadid.h"
 
 struct tids {
@@ -34,21 +34,17 @@ static bool add_tid(pid_t tid, void *arg)
 }
 
 /* What cannot be told of a thread is left out; the list is served. */
-static void put_python_text(const struct qxfer_ctx *ctx, pid_t tid, struct buf *out)
+static void put_text(const struct qxfer_ctx *ctx, pid_t tid, struct buf *out)
 {
 	_cleanup_buf_ struct buf text = { 0 };
 	const struct space *space;
 
-	if (!ctx->python)
-		return;
 	struct err *err = target_space(ctx->target, &space);
 	if (!err)
-		err = python_thread_text(ctx->python, space, tid, &text);
-	if (!err) {
-		buf_put(&text, "", 1);
-		if (!text.failed)
-			buf_put_xml(out, (const char *)text.data);
-	}
+		thread_text_put(ctx->python, ctx->v8, space, tid, "", &text);
+	buf_put(&text, "", 1);
+	if (!err && !text.failed)
+		buf_put_xml(out, (const char *)text.data);
 	err_drop(err);
 }
 
@@ -69,7 +65,7 @@ static void put_thread(const struct qxfer_ctx *ctx, pid_t tid, struct buf *out)
 		buf_puts(out, "\"");
 	}
 	buf_puts(out, ">");
-	put_python_text(ctx, tid, out);
+	put_text(ctx, tid, out);
 	buf_puts(out, "</thread>\n");
 }
 

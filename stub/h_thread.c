@@ -3,7 +3,7 @@
 #include <elf.h>
 #include <string.h>
 
-#include "qxfer/python.h"
+#include "qxfer/thread_text.h"
 #include "rsp/threadid.h"
 #include "stub/handlers.h"
 #include "stub/inferiors.h"
@@ -146,22 +146,15 @@ HANDLER(h_next_threads)
 	return list_threads(s, out);
 }
 
-/* As in the document `threads': the function and line of the innermost Python frame. */
-static void put_python_text(struct session *s, pid_t tid, struct buf *text)
+/* As in the document `threads': where in the program it is. */
+static void put_place(struct session *s, pid_t tid, struct buf *text)
 {
 	const struct space *space;
-	size_t before = text->len;
-	struct err *err = s->python ? target_space(s->target, &space) : NULL;
+	struct err *err = target_space(s->target, &space);
 
-	if (!s->python || err) {
-		err_drop(err); /* the name is an answer, too */
-		return;
-	}
-	buf_puts(text, " ");
-	err = python_thread_text(s->python, space, tid, text);
-	if (err)
-		text->len = before;
-	err_drop(err);
+	if (!err)
+		thread_text_put(s->python, s->v8, space, tid, " ", text);
+	err_drop(err); /* the name is an answer, too */
 }
 
 static struct err *put_virtual_text(struct session *s, pid_t tid, struct buf *out)
@@ -194,7 +187,7 @@ HANDLER(h_thread_extra)
 	if (err)
 		return err;
 	buf_put(&text, info.name, strnlen(info.name, sizeof(info.name)));
-	put_python_text(s, tid, &text);
+	put_place(s, tid, &text);
 	buf_put_hex(out, text.data, text.len);
 	return text.failed ? &err_nomem : NULL;
 }

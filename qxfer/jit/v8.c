@@ -346,12 +346,22 @@ struct err *v8_blob_find(const struct space *s, uint64_t lo, uint64_t hi, const 
 #define LOW_ADDRESS  0x10000u
 #define HIGH_ADDRESS (1ull << 47)
 
-static uint32_t code_length(const uint8_t *object, uint64_t addr, uint64_t room)
+/*
+ * The length follows the code's address, and the length of what lies behind the code follows that: from V8 12
+ * on, where the place has changed, both together are the @body that is told before the code.
+ */
+static uint32_t length_after(const uint8_t *field, uint32_t body)
+{
+	return body && u32_at(field + 12) + u32_at(field + 16) == body ? u32_at(field + 12)
+								       : u32_at(field + 16);
+}
+
+static uint32_t code_length(const uint8_t *object, uint64_t addr, uint32_t body, uint64_t room)
 {
 	for (size_t k = 2; k + 2 < CODE_WORDS; k++) {
 		if (u64_at(object + k * 8) != addr)
 			continue;
-		uint32_t len = u32_at(object + (k + 2) * 8);
+		uint32_t len = length_after(object + k * 8, body);
 		return len >= 4 && len <= V8_CODE_MAX && len <= room ? len : 0;
 	}
 	return 0;
@@ -398,7 +408,7 @@ uint32_t v8_code_at(const struct space *s, const uint8_t *code, uint64_t addr, u
 		if ((tagged & 3) != TAG || tagged < LOW_ADDRESS || tagged >= HIGH_ADDRESS ||
 		    mem_read_some(s->mem, tagged - TAG, bytes, sizeof(bytes)) != sizeof(bytes))
 			continue;
-		uint32_t n = code_length(bytes, addr, len);
+		uint32_t n = code_length(bytes, addr, distances[i] > 8 ? u32_at(code - 8) : 0, len);
 		if (n) {
 			*object = tagged;
 			return n;

@@ -124,7 +124,9 @@ static int64_t deopt_number(const struct optimized *o)
 	buf_clear(&r->bytes);
 	uint8_t *room = buf_room(&r->bytes, size[1] + 1ul);
 	size_t got = room ? mem_read_some(h->mem, o->site->start + size[0], room, size[1]) : 0;
-	return safepoint_find((struct v8_bytes){ room, got }, o->site->pc - o->site->start);
+	return safepoint_find((struct v8_bytes){ room, got },
+			      (size_t)h->layout->value[V8_SAFEPOINT_HEADER],
+			      o->site->pc - o->site->start);
 }
 
 static size_t read_translation(const struct optimized *o,

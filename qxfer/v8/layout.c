@@ -71,6 +71,7 @@ static const struct value {
 		{ "DeoptimizationDataSharedFunctionInfoIndex", "DeoptimizationDataWrappedSharedFunctionInfoIndex" } },
 	[V8_DEOPT_INLINING]	  = { { 7, 7, 7, 8 }, { "DeoptimizationDataInliningPositionsIndex" } },
 	[V8_DEOPT_ENTRIES]	  = { { 11, 11, 11, 12 }, { NULL } },
+	[V8_SAFEPOINT_HEADER]	  = { { 8, 8, 8, 12 }, { NULL } },
 	[V8_FRAME_BUILTIN_EXIT]	  = { { 22, 25, 26, 27 }, { "frametype_BuiltinExitFrame" } },
 	[V8_FRAME_WASM]		  = { { 4, 4, 4, 4 }, { "frametype_WasmFrame" } },
 	/* clang-format on */

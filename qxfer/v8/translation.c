@@ -20,7 +20,7 @@ static const struct opcodes {
 	{ "2103113131111111115334111112", 3, 3, 18, 18, 19, 22, 24, NONE },
 	{ "103311313111112111111115333401111121", 2, 3, 23, 24, 25, 29, 31, 35 },
 	{ "5333213432103311111111111111111101111121", 12, 13, 0, 1, 2, 33, 35, 39 },
-	{ "643321343321003311101111111111111111101111121", 14, 15, 0, 1, 2, 38, 40, 44 },
+	{ "643321343331003311101111111111111111101111121", 14, 15, 0, 1, 2, 38, 40, 44 },
 };
 
 /* A translation may go on as the one before it, of which it repeats a number of opcodes. */
@@ -200,8 +200,6 @@ size_t translation_read(struct v8_bytes bytes, size_t at, unsigned int row,
 
 /* ---- safepoints ---- */
 
-#define SAFEPOINT_HEADER 8u
-
 static uint64_t bytes_at(const uint8_t *p, unsigned int n)
 {
 	uint64_t v = 0;
@@ -209,18 +207,18 @@ static uint64_t bytes_at(const uint8_t *p, unsigned int n)
 	return v;
 }
 
-int64_t safepoint_find(struct v8_bytes table, uint64_t pc)
+int64_t safepoint_find(struct v8_bytes table, size_t header, uint64_t pc)
 {
-	if (table.len < SAFEPOINT_HEADER)
+	if (header < 8 || table.len < header)
 		return -1;
-	uint64_t count = bytes_at(table.p, 4), how = bytes_at(table.p + 4, 4);
+	uint64_t count = bytes_at(table.p + header - 8, 4), how = bytes_at(table.p + header - 4, 4);
 	/* Whether there are any; bytes of registers, of offsets in code, of numbers. */
 	unsigned int registers = how >> 1 & 7, size = how >> 4 & 7, number = how >> 7 & 7;
 	size_t entry = 2ul * size + number + registers;
-	if (!(how & 1) || !size || !number || count > (table.len - SAFEPOINT_HEADER) / entry)
+	if (!(how & 1) || !size || !number || count > (table.len - header) / entry)
 		return -1;
 	for (uint64_t i = 0; i < count; i++) {
-		const uint8_t *p = table.p + SAFEPOINT_HEADER + i * entry;
+		const uint8_t *p = table.p + header + i * entry;
 		/* Its own place, and that of a jump to the deoptimization in its stead. */
 		if (bytes_at(p, size) == pc || bytes_at(p + size + number, size) == pc + 1)
 			return (int64_t)bytes_at(p + size, number) - 1;

@@ -28,8 +28,8 @@ size_t translation_read(struct v8_bytes bytes, size_t at, unsigned int row,
 
 /*
  * The number of the deoptimization that a safepoint table has for the return address @pc, an
- * offset in the code; -1: none.
+ * offset in the code; -1: none.  @header: how long its header is.
  */
-int64_t safepoint_find(struct v8_bytes table, uint64_t pc);
+int64_t safepoint_find(struct v8_bytes table, size_t header, uint64_t pc);
 
 #endif
