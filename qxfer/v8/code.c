@@ -124,9 +124,14 @@ static int64_t deopt_number(const struct optimized *o)
 	buf_clear(&r->bytes);
 	uint8_t *room = buf_room(&r->bytes, size[1] + 1ul);
 	size_t got = room ? mem_read_some(h->mem, o->site->start + size[0], room, size[1]) : 0;
-	return safepoint_find((struct v8_bytes){ room, got },
-			      (size_t)h->layout->value[V8_SAFEPOINT_HEADER],
-			      o->site->pc - o->site->start);
+	size_t header = (size_t)h->layout->value[V8_SAFEPOINT_HEADER];
+	struct safepoint_shape shape = { .count_at = header - 8, .header = header };
+	/* Maglev's table has a word more, and each of its entries a byte. */
+	if (o->kind == V8_MAGLEV) {
+		shape.header += 4;
+		shape.extra = 1;
+	}
+	return safepoint_find((struct v8_bytes){ room, got }, &shape, o->site->pc - o->site->start);
 }
 
 static size_t read_translation(const struct optimized *o,
@@ -220,7 +225,9 @@ void v8_read_optimized(struct v8_reader *r, const struct v8_site *site, uint64_t
 	if (heap_field(h, object, h->layout->value[V8_CODE_DEOPT], &o.deopt)) {
 		if (read_by_translation(&o))
 			return;
-		at = code_position(&o);
+		/* Maglev keeps positions of other places than calls. */
+		if (kind == V8_TURBOFAN)
+			at = code_position(&o);
 	}
 	for (unsigned int i = 0; at >= 0 && position_inlining(at) >= 0; i++) {
 		int64_t caller;

@@ -207,18 +207,19 @@ static uint64_t bytes_at(const uint8_t *p, unsigned int n)
 	return v;
 }
 
-int64_t safepoint_find(struct v8_bytes table, size_t header, uint64_t pc)
+int64_t safepoint_find(struct v8_bytes table, const struct safepoint_shape *shape, uint64_t pc)
 {
-	if (header < 8 || table.len < header)
+	if (shape->count_at + 8 > shape->header || table.len < shape->header)
 		return -1;
-	uint64_t count = bytes_at(table.p + header - 8, 4), how = bytes_at(table.p + header - 4, 4);
+	uint64_t count = bytes_at(table.p + shape->count_at, 4);
+	uint64_t how = bytes_at(table.p + shape->count_at + 4, 4);
 	/* Whether there are any; bytes of registers, of offsets in code, of numbers. */
 	unsigned int registers = how >> 1 & 7, size = how >> 4 & 7, number = how >> 7 & 7;
-	size_t entry = 2ul * size + number + registers;
-	if (!(how & 1) || !size || !number || count > (table.len - header) / entry)
+	size_t entry = 2ul * size + number + registers + shape->extra;
+	if (!(how & 1) || !size || !number || count > (table.len - shape->header) / entry)
 		return -1;
 	for (uint64_t i = 0; i < count; i++) {
-		const uint8_t *p = table.p + header + i * entry;
+		const uint8_t *p = table.p + shape->header + i * entry;
 		/* Its own place, and that of a jump to the deoptimization in its stead. */
 		if (bytes_at(p, size) == pc || bytes_at(p + size + number, size) == pc + 1)
 			return (int64_t)bytes_at(p + size, number) - 1;

@@ -26,10 +26,17 @@ struct v8_virtual_frame {
 size_t translation_read(struct v8_bytes bytes, size_t at, unsigned int row,
 			struct v8_virtual_frame ret[TRANSLATION_FRAMES_MAX]);
 
+/* How a safepoint table looks; Maglev's (src/maglev/maglev-safepoint-table.h) differ. */
+struct safepoint_shape {
+	size_t count_at; /* where it says how many entries it has, and then how they look */
+	size_t header;	 /* its bytes before them */
+	size_t extra;	 /* bytes that an entry has more */
+};
+
 /*
  * The number of the deoptimization that a safepoint table has for the return address @pc, an
- * offset in the code; -1: none.  @header: how long its header is.
+ * offset in the code; -1: none.
  */
-int64_t safepoint_find(struct v8_bytes table, size_t header, uint64_t pc);
+int64_t safepoint_find(struct v8_bytes table, const struct safepoint_shape *shape, uint64_t pc);
 
 #endif
