@@ -124,6 +124,8 @@ HANDLER(h_supported)
 		buf_puts(out, ";fork-events+;vfork-events+");
 	if (nonstop_is_possible(s))
 		buf_puts(out, ";QNonStop+;QThreadEvents+");
+	if (!s->peer.lldb && s->target->run && s->target->run->set_options)
+		buf_printf(out, ";QThreadOptions=%x", THREAD_TELLS_CLONE | THREAD_TELLS_END);
 	struct qxfer_ctx ctx = qxfer_ctx(s);
 	qxfer_announce(&ctx, out);
 	if (s->peer.error_message)

@@ -466,3 +466,50 @@ HANDLER(h_thread_events)
 	buf_puts(out, "OK");
 	return NULL;
 }
+
+/* OPTIONS[:THREAD]; those of a process by `pPID.-1', of all by none. */
+static struct err *parse_options(struct rsp_cursor *one, struct rsp_thread_id *id, uint64_t *ret)
+{
+	*id = (struct rsp_thread_id){ .pid = RSP_ALL, .tid = RSP_ALL };
+	if (!cur_hex(one, ret) || *ret > (THREAD_TELLS_CLONE | THREAD_TELLS_END))
+		return err_new(ERR_PROTO, "malformed or unknown options of threads");
+	if (!cur_end(one) &&
+	    (!cur_char(one, ':') || !rsp_thread_id_parse(one, id) || !cur_end(one)))
+		return err_new(ERR_PROTO, "malformed options of threads");
+	return NULL;
+}
+
+static void set_options(struct session *s, const struct rsp_thread_id *id, unsigned int options)
+{
+	for (struct inferior *i = inferiors_first(s); i; i = inferiors_next(s, i)) {
+		inferiors_select(s, i);
+		if (is_about(s, id) && s->target->run->set_options)
+			s->target->run->set_options(s->target, id->tid > 0 ? id->tid : 0, options);
+	}
+}
+
+/* QThreadOptions;OPTIONS[:THREAD]...: the last one about a thread counts; others keep theirs. */
+HANDLER(h_thread_options)
+{
+	struct session *s = session;
+	struct rsp_cursor one, again = *args;
+	struct rsp_thread_id id;
+	uint64_t options;
+	struct err *err = NULL;
+
+	if (!s->target->run->set_options)
+		return err_new(ERR_UNSUPPORTED, "QThreadOptions");
+	if (!cur_char(args, ';') || cur_end(args))
+		return err_new(ERR_PROTO, "malformed QThreadOptions");
+	while (!err && cur_token(args, ';', &one))
+		err = parse_options(&one, &id, &options);
+	if (err)
+		return err;
+	(void)cur_char(&again, ';');
+	while (cur_token(&again, ';', &one)) {
+		err_drop(parse_options(&one, &id, &options)); /* it was right before */
+		set_options(s, &id, (unsigned int)options);
+	}
+	buf_puts(out, "OK");
+	return NULL;
+}

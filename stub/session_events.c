@@ -86,7 +86,7 @@ static void take_stop(struct session *s, const struct stop_event *ev)
 	if (s->stale_points && s->open)
 		session_clear_points(s);
 	/* The protocol's rule: the thread of a stop reply is the current one. */
-	if (ev->kind != STOP_NO_RESUMED)
+	if (ev->kind != STOP_NO_RESUMED && ev->kind != STOP_GONE)
 		s->g_tid = s->target->pid > 0 ? ev->tid : 0;
 	else if (!target_has_thread(s->target, s->g_tid))
 		s->g_tid = target_first_thread(s->target);

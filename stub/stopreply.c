@@ -61,6 +61,11 @@ static void put_reason(struct session *s, struct buf *out)
 		rsp_thread_id_write(out, s->peer.multiprocess, (pid_t)ev->addr, (pid_t)ev->addr);
 		buf_puts(out, ";");
 		break;
+	case STOP_CLONE:
+		buf_puts(out, "clone:");
+		rsp_thread_id_write(out, s->peer.multiprocess, s->target->pid, (pid_t)ev->addr);
+		buf_puts(out, ";");
+		break;
 	case STOP_BORN:
 		buf_puts(out, "create:;");
 		break;

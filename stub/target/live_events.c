@@ -234,6 +234,13 @@ static void on_birth(struct live *l, struct lwp *p, pid_t tid, pid_t group)
 	born->resumed = p->resumed;
 	born->group = group;
 	born->newborn = l->target.tells_threads;
+	if (p->options & THREAD_TELLS_CLONE) {
+		born->resumed = born->newborn = false;
+		born->told = true;
+		born->event = (struct stop_event){ .tid = tid, .kind = STOP_SIGNAL };
+		live_set_event(p, STOP_CLONE, SIGTRAP);
+		p->event.addr = (uint64_t)tid;
+	}
 	/* It stops by itself, once; that stop answers any PTRACE_INTERRUPT. */
 	born->asked = l->phase == LIVE_STOPPING;
 	if (live_take_early(l, tid, &status))
@@ -285,7 +292,8 @@ static void on_clone(struct live *l, struct lwp *p, int event)
 		if (there)
 			release_child(l, child, flags);
 	}
-	live_quiet_stop(l, p);
+	if (!p->pending)
+		live_quiet_stop(l, p);
 }
 
 static void on_vfork_done(struct live *l, struct lwp *p)
@@ -479,7 +487,7 @@ static void on_process_exit(struct live *l, int status)
 static void note_gone(struct live *l, const struct lwp *p, int status)
 {
 	l->left |= p->resumed;
-	if (!l->target.tells_threads || p->zombie)
+	if ((!l->target.tells_threads && !(p->options & THREAD_TELLS_END)) || p->zombie)
 		return;
 	if (l->ngone == l->gone_cap) {
 		size_t cap = l->gone_cap ? l->gone_cap * 2 : 16;

@@ -31,6 +31,7 @@ struct lwp {
 	bool asked;	  /* PTRACE_INTERRUPT was sent and its stop has not come */
 	bool in_signal;	  /* stopped by a signal: only here PTRACE_CONT can deliver one */
 	bool in_exec;	  /* on the way out of execve; a stop there is not told yet */
+	uint8_t options;  /* THREAD_TELLS_... */
 	bool exec_done;	  /* the end of execve is still to be told, if it is caught */
 	bool resumed;	  /* the client wants it to run */
 	bool job_stopped; /* in a group stop (SIGSTOP and its like) that we did not undo */

@@ -579,7 +579,15 @@ static struct err *live_halt(struct target *t)
 	return err;
 }
 
+static void live_set_options(struct target *t, pid_t tid, unsigned int options)
+{
+	for (struct lwp *p = to_live(t)->first; p; p = p->next)
+		if (!tid || p->tid == tid)
+			p->options = (uint8_t)options;
+}
+
 const struct target_run_ops live_run_ops = {
+	.set_options = live_set_options,
 	.resume = live_resume,
 	.interrupt = live_interrupt,
 	.next_event = live_next_event,

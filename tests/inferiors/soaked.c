@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,15 @@ static void *worker(void *arg)
 	return NULL;
 }
 
+static bool create(pthread_t *ret, const pthread_attr_t *attr, void *(*what)(void *), void *arg)
+{
+	int why = pthread_create(ret, attr, what, arg);
+
+	if (why != 0)
+		complain("pthread_create: %s", strerror(why));
+	return why == 0;
+}
+
 static void *one_round(void *arg)
 {
 	check_round((unsigned long)arg);
@@ -104,10 +114,10 @@ static void *breeder(void *arg)
 	void *ret;
 
 	for (;;) {
-		for (unsigned long i = 0; i < 20; i++)
-			if (pthread_create(&thread[i], NULL, one_round, (void *)i) != 0)
-				complain("pthread_create");
-		for (unsigned long i = 0; i < 20; i++)
+		unsigned long n = 0;
+		while (n < 20 && create(&thread[n], NULL, one_round, (void *)n))
+			n++;
+		for (unsigned long i = 0; i < n; i++)
 			if (pthread_join(thread[i], &ret) != 0 || ret != (void *)i)
 				complain("pthread_join: %p", ret);
 		take_a_rest();
@@ -176,8 +186,8 @@ static void *signaller(void *arg)
 {
 	pthread_t to;
 
-	if (pthread_create(&to, NULL, sleeper, NULL) != 0)
-		complain("pthread_create");
+	if (!create(&to, NULL, sleeper, NULL))
+		return arg;
 	for (;;) {
 		sent++;
 		pthread_kill(to, SIGUSR1);
@@ -214,8 +224,7 @@ static void start(void *(*what)(void *), void *arg)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 1 << 17);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attr, what, arg) != 0)
-		complain("pthread_create");
+	(void)create(&thread, &attr, what, arg);
 	pthread_attr_destroy(&attr);
 }
 

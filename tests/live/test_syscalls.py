@@ -82,3 +82,33 @@ def _(t):
         t.check(r.ask("QCatchSyscalls" + bad)[:1] in (b"E", b""), bad)
     r.ok("QPassSignals:14")
     t.equal(r.run().raw[:3], "W00", "the end")
+
+
+@case("a thread that is asked to tells of those that it makes, and of its own end")
+def _(t):
+    server, r, inferior = launch(t, "storm", 1, 1000, says=GDB)
+    r.insert(inferior["create"])
+    stop = r.run()
+    creator = stop.tid
+    r.remove(inferior["create"])
+    r.ok("QThreadOptions;0;3:p%x.%x" % (inferior.pid, creator))
+    for _ in range(10):
+        stop = r.run()
+        t.equal((stop.signo, stop.tid), (SIGTRAP, creator), "%r" % stop)
+        born = stop.words["clone"]
+        t.check(born in r.threads(), "%s is no thread" % born)
+        t.check(r.reg(16, born), "its pc")
+        # It stands still until something is said of it.
+        stop = r.run("r0,1:p%x.%x" % (inferior.pid, creator))
+        t.equal(stop.signo, SIGTRAP, "the step of who made it: %r" % stop)
+        t.check(born in r.threads(), "%s has not stayed" % born)
+        # The end of one that was not asked to is not told, that of another is.
+        r.ok("QThreadOptions;2:%s" % born)
+        reply = r.run().raw
+        t.equal(reply, "w0;" + born, "its end")
+    for bad in ("", ";", ";4", ";1:", ";x", ";1:pz.1"):
+        t.check(r.ask("QThreadOptions" + bad)[:1] == b"E", bad)
+    r.ok("QThreadOptions;0")
+    r.ok("D")
+    t.untouched(inferior.pid)
+    inferior.kill(9)

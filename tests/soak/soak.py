@@ -48,6 +48,12 @@ class Program(Inferior):
         super().__init__(self.proc.pid, program_path("soaked"))
         self.workers = threads
 
+    def read(self, addr, size):
+        data = super().read(addr, size)
+        if len(data) != size:
+            raise OSError("it is between two programs")
+        return data
+
     def tries(self, what):
         """what(), again while the process is between two programs."""
         deadline = time.monotonic() + PATIENCE
