@@ -92,8 +92,12 @@ static int serve(const struct options *o)
 	session_close_targets(&session);
 	session_deinit(&session);
 	/* A program that was detached from still has our terminal: wait for it, as gdbserver does. */
-	if (child)
+	if (child) {
+		sigset_t none; /* the loop is not there to take them */
+		sigemptyset(&none);
+		(void)sigprocmask(SIG_SETMASK, &none, NULL);
 		(void)waitpid(child, NULL, 0);
+	}
 	take_terminal();
 	return status;
 }
