@@ -74,7 +74,7 @@ def _(t):
 
 @case("^C, breakpoints and detach while a vfork child keeps its parent waiting")
 def _(t):
-    program = start(t, "family", "vfork", 1000, 3)
+    program = start(t, "family", "vfork", 1000000, 3)
     program.poke("slow", 3000000)
     t.eventually(lambda: program.state() == "D", "it waits for its child")
     server, r = attach(t, program)      # takes a moment, and is not refused
