@@ -366,7 +366,7 @@ void flow_effect(struct flow_state *s, const struct insn *in, bool baseline)
 			state_drop_frame(s);
 		break;
 	case INSN_CALL:
-		s->alias_known = false;
+		s->alias_known = s->copied = false;
 		if (baseline && s->cfa == FLOW_SP && !state_ra_is_moved(s) && s->sp == WORD)
 			*s = (struct flow_state){ .seen = s->seen,
 						  .guess = s->guess,

@@ -12,7 +12,7 @@
 
 /* What takes less to find out than to read from a file is not kept. */
 #define WORTH_SAVING 512u /* rows */
-#define FORMAT	     "5"  /* of what is kept; another one whenever a rule changes */
+#define FORMAT	     "6"  /* of what is kept; another one whenever a rule changes */
 
 void object_free(struct object *o)
 {

@@ -246,6 +246,11 @@ Test(jit_flow, what_drops_its_return_address_is_in_the_frame_that_it_was_called_
 					   { 13, JIT_RSP, 16, 0, 0, 0 },
 					   { 14, JIT_RSP, 8, 0, 0, 0 } };
 	CHECK(code, e);
+	/* mov (%rsp),%r8; call *%rax; add $8,%rsp; nop: that was long ago. */
+	static const uint8_t looked[] = { 0x4c, 0x8b, 0x04, 0x24, 0xff, 0xd0,
+					  0x48, 0x83, 0xc4, 0x08, 0x90, 0xc3 };
+	static const struct expect of_caller[] = { { 10, JIT_RBP, 16, 0, 0, -16 } };
+	CHECK(looked, of_caller);
 	/* mov (%rsp),%r10; mov %r10,8(%rsp); add $8,%rsp; nop: it was kept. */
 	static const uint8_t kept[] = { 0x4c, 0x8b, 0x14, 0x24, 0x4c, 0x89, 0x54, 0x24,
 					0x08, 0x48, 0x83, 0xc4, 0x08, 0x90, 0xc3 };

@@ -260,6 +260,7 @@ static bool run_native(struct oracle *o, int *signo)
 	size_t at = last_generated(o);
 	const struct call *c = at ? &o->shadow.call[at - 1] : NULL;
 	o->natives++;
+	shadow_leave(&o->shadow, &o->p);
 	if (!one_break(&o->p, 0, c ? c->ra : 0))
 		return false;
 	for (int i = 0; i < NATIVE_MAX; i++) {
@@ -268,11 +269,13 @@ static bool run_native(struct oracle *o, int *signo)
 		if (*signo)
 			continue;
 		if (is_entered(o)) {
+			shadow_come_back(&o->shadow, &o->p);
 			shadow_enter(&o->shadow, &o->p);
 			return true;
 		}
 		if (c && o->p.regs.rip == c->ra && o->p.regs.rsp == c->sp + 8) {
 			o->shadow.depth = at - 1;
+			shadow_come_back(&o->shadow, &o->p);
 			return true;
 		}
 	}

@@ -56,7 +56,7 @@ void shadow_follow(struct shadow *s, const struct user_regs_struct *was, const u
 		return_to(s, r->rip);
 	else if (flow == FLOW_CALL && r->rsp == was->rsp - 8 && one_word(now, r->rsp, &ra) &&
 		 ra > was->rip && ra - was->rip < 16)
-		push(s, &(struct call){ ra, r->rsp, was->rbp });
+		push(s, &(struct call){ ra, r->rsp, was->rbp, false });
 	/* Deoptimisation drops its own return address: it is where its caller was then. */
 	if (flow == FLOW_DROP && s->depth && s->call[s->depth - 1].sp == was->rsp &&
 	    one_word(now, r->rsp, &ra) && ra != s->call[s->depth - 1].ra)
@@ -69,9 +69,35 @@ void shadow_follow(struct shadow *s, const struct user_regs_struct *was, const u
 		s->depth--;
 }
 
+static struct call *last_calls(struct shadow *s, size_t *n)
+{
+	*n = s->depth < LOOK_BACK ? s->depth : LOOK_BACK;
+	return s->call + (s->depth - *n);
+}
+
+void shadow_leave(struct shadow *s, const struct one_space *now)
+{
+	size_t n;
+	struct call *c = last_calls(s, &n);
+	uint64_t ra;
+	for (size_t i = 0; i < n; i++)
+		c[i].in_place =
+			c[i].sp >= now->regs.rsp && one_word(now, c[i].sp, &ra) && ra == c[i].ra;
+}
+
+void shadow_come_back(struct shadow *s, const struct one_space *now)
+{
+	size_t n;
+	struct call *c = last_calls(s, &n);
+	uint64_t ra;
+	for (size_t i = 0; i < n; i++)
+		if (c[i].in_place && one_word(now, c[i].sp, &ra))
+			c[i].ra = ra;
+}
+
 void shadow_enter(struct shadow *s, const struct one_space *now)
 {
 	uint64_t ra;
 	if (one_word(now, now->regs.rsp, &ra))
-		push(s, &(struct call){ ra, now->regs.rsp, now->regs.rbp });
+		push(s, &(struct call){ ra, now->regs.rsp, now->regs.rbp, false });
 }

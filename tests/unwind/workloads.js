@@ -103,7 +103,29 @@ function async() {
 // At once, and without the machinery of console.log, which would be what is looked at then.
 function ready() { require('fs').writeSync(1, 'ready\n'); }
 
-const loops = { recursion, json, optimised, wasm, regexp };
+// Optimised code that is left for good: at once, and when what it called returns.
+function deopt() {
+	require('v8').setFlagsFromString('--allow-natives-syntax');
+	const once = new Function('n', `
+		let f;
+		function inner(o) { return o.x + n; }
+		function leaf(now) { if (now) %DeoptimizeFunction(f); return n; }
+		f = function f(o, now) { const v = inner(o) * 2; return v + leaf(now) + v; };
+		%NeverOptimizeFunction(leaf);
+		%PrepareFunctionForOptimization(inner);
+		%PrepareFunctionForOptimization(f);
+		f({ x: 1 }); f({ x: 2 });
+		%OptimizeFunctionOnNextCall(f);
+		f({ x: 3 }, true);
+		%PrepareFunctionForOptimization(f);
+		f({ x: 1 });
+		%OptimizeFunctionOnNextCall(f);
+		f({ x: 4 });
+		return String(f({ x: 'text' })).length;`);
+	return () => once(5);
+}
+
+const loops = { recursion, json, optimised, wasm, regexp, deopt };
 const name = process.argv[2];
 if (loops[name]) {
 	const once = loops[name]();
