@@ -10,6 +10,7 @@
 
 #include "qxfer/jit/flow.h"
 #include "qxfer/jit/jit.h"
+#include "qxfer/jit/perfmap.h"
 #include "stub/base/space.h"
 
 #define AREA_SIZE_MAX  (1ull << 31) /* of one area */
@@ -41,6 +42,7 @@ struct area {
 	uint64_t generation; /* of the memory that it was read at */
 	uint64_t version;    /* counts how often it was found changed */
 	bool seen;
+	const struct perfmap *names; /* borrowed; NULL: none */
 };
 
 void area_deinit(struct area *a);

@@ -43,11 +43,14 @@ static bool is_known(const struct build *b, const struct flow_code *code)
 	return was && memcmp(was, code->bytes, code->len) == 0;
 }
 
-/* A function, named after its kind and address unless @name is given. */
+/* A function, by the name that its runtime has told perf, or else @name. */
 static void add_function(struct build *b, const struct flow_code *code, const char *name)
 {
 	struct jit_table *t = &b->a->table;
+	char given[PERFMAP_NAME_MAX];
 
+	if (b->a->names && perfmap_name(b->a->names, b->a->start + code->base, given))
+		name = given;
 	if (t->nfuncs >= AREA_FUNCS_MAX || code->base < b->done)
 		return;
 	fill_up(b, code->base);

@@ -17,6 +17,7 @@ struct jit {
 	const struct mem *mem;
 	struct object **object; /* in no order */
 	size_t nobjects, objects_cap;
+	struct perfmap names;
 	struct area **area;
 	size_t nareas, areas_cap;
 	struct jit_region *region;
@@ -77,6 +78,7 @@ void jit_destroy(struct jit *j)
 		return;
 	forget(j);
 	flow_destroy(j->flow);
+	perfmap_deinit(&j->names);
 	free(j->object);
 	free(j->area);
 	free(j->region);
@@ -142,6 +144,8 @@ static void refresh(struct jit *j, const struct space *s)
 		forget(j);
 	else
 		keep_what_is(j, s);
+	if (j->nareas || j->names.text || j->epoch != s->epoch)
+		perfmap_refresh(&j->names, s);
 	j->epoch = s->epoch;
 	j->generation = s->mem->generation;
 	j->mem = s->mem;
@@ -237,6 +241,7 @@ static struct err *get_area(struct jit *j, const struct space *s, const struct m
 		j->area[j->nareas++] = a;
 		*ret = a;
 	}
+	(*ret)->names = &j->names;
 	return area_refresh(*ret, s, j->flow);
 }
 

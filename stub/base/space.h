@@ -71,6 +71,8 @@ struct space {
 	 * be closed by the caller; -1: none.  May be NULL.
 	 */
 	int (*open_path)(void *ctx, const char *path);
+	/* The process number that the inferior has for itself; 0: not known.  May be NULL. */
+	pid_t (*inner_pid)(void *ctx);
 	/*
 	 * The system call that a thread sleeps in, was stopped in, or is just about to
 	 * make (again): one that it will be in once it goes on, and has not returned

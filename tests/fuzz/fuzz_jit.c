@@ -10,12 +10,14 @@
 #include "qxfer/jit/area.h"
 #include "qxfer/jit/image.h"
 #include "qxfer/jit/object.h"
+#include "qxfer/jit/pe.h"
 
 #define CODE_AT 0x7f0000000000ull
 
 struct input {
 	const uint8_t *data;
 	size_t len;
+	uint8_t moved; /* bytes of the second page that are other ones now */
 };
 
 /* The input again and again, with a hole, as an area whose pages come and go. */
@@ -30,6 +32,8 @@ static size_t read_input(void *ctx, uint64_t addr, void *buf, size_t len)
 		if ((addr + n - CODE_AT) / MEM_PAGE == 2)
 			break;
 		to[n] = in->data[(addr + n) % in->len];
+		if (addr + n - CODE_AT - MEM_PAGE < in->moved)
+			to[n] ^= 0x55;
 	}
 	return n;
 }
@@ -60,6 +64,7 @@ static void run_flow(const struct input *in)
 					.entry = &entry,
 					.nentries = 1,
 					.baseline = in->len % 2,
+					.whole = in->len % 5 == 0,
 					.several = in->len % 3 == 0 };
 	struct err *err = flow_create(&f);
 	if (err) {
@@ -78,13 +83,56 @@ static bool any(const struct jit_region *r)
 	return true;
 }
 
+static void write_images(const struct area *a, struct mem *m)
+{
+	const struct jit_region r = { .start = a->start,
+				      .end = a->end,
+				      .kind = a->kind,
+				      .table = &a->table,
+				      .base = a->start };
+	struct jit_image image = { .l_ld = 0 };
+	err_drop(jit_image_write(&r, 1, any, 0x7e5000001000ull, "code-1.so", &image));
+	buf_deinit(&image.bytes);
+	for (enum pe_mode mode = PE_SINGLE; mode <= PE_CHAINED; mode++) {
+		_cleanup_buf_ struct buf pe = { 0 };
+		err_drop(pe_write(&pe, &r, mode, m));
+	}
+}
+
+static void check_same(const struct jit_table *a, const struct jit_table *b)
+{
+	if (a->nrows != b->nrows || a->nfuncs != b->nfuncs)
+		abort();
+	for (size_t i = 0; i < a->nrows; i++) {
+		const struct jit_rule *x = jit_table_find(a, a->row[i].start);
+		const struct jit_rule *y = jit_table_find(b, a->row[i].start);
+		if (a->row[i].start != b->row[i].start || !x != !y ||
+		    (x && memcmp(x, y, sizeof(*x)) != 0))
+			abort();
+	}
+}
+
+/* What is compiled changes: the rows are those of a first look. */
+static void run_changes(struct input *in, struct area *a, const struct space *s, struct flow *f)
+{
+	struct area fresh = { .start = a->start, .end = a->end };
+	in->moved = in->len > 2 ? in->data[1] : 0;
+	mem_invalidate(s->mem);
+	struct err *err = area_refresh(a, s, f);
+	if (!err)
+		err = area_refresh(&fresh, s, f);
+	if (!err)
+		check_same(&a->table, &fresh.table);
+	err_drop(err);
+	area_deinit(&fresh);
+}
+
 static void run_area(struct input *in)
 {
 	static const struct mem_ops ops = { .read = read_input };
 	struct mem m;
 	struct flow *f = NULL;
 	struct area a = { .start = CODE_AT, .end = CODE_AT + 4 * MEM_PAGE };
-	struct jit_image image = { .l_ld = 0 };
 	struct err *err = mem_init(&m, &ops, in, 8);
 	if (err)
 		return;
@@ -94,15 +142,10 @@ static void run_area(struct input *in)
 	err = area_refresh(&a, &s, f);
 	if (!err) {
 		check_table(&a.table, 4 * MEM_PAGE);
-		const struct jit_region r = { .start = a.start,
-					      .end = a.end,
-					      .kind = a.kind,
-					      .table = &a.table,
-					      .base = a.start };
-		err = jit_image_write(&r, 1, any, 0x7e5000001000ull, "code-1.so", &image);
+		write_images(&a, &m);
+		run_changes(in, &a, &s, f);
 	}
 	err_drop(err);
-	buf_deinit(&image.bytes);
 	area_deinit(&a);
 	flow_destroy(f);
 	mem_deinit(&m);
@@ -111,7 +154,7 @@ static void run_area(struct input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct input in = { data, len };
+	struct input in = { data, len, 0 };
 	struct object o = { .lo = 0x1000, .hi = 0x100000 };
 	if (!len)
 		return 0;
