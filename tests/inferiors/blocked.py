@@ -212,6 +212,7 @@ def stdin():
 @state
 def wait4():
     warnings.simplefilter("ignore")  # that it has threads
+    began.append(time.monotonic())  # from now on the child counts
     pid = os.fork()
     if not pid:
         time.sleep(SECONDS)
