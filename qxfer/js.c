@@ -40,8 +40,6 @@ static void put_frame(struct tree *t, const struct v8_frame *f, size_t level)
 		tree_text(t, "builtin", f->builtin);
 	if (f->offset >= 0)
 		tree_int(t, "bytecode-offset", f->offset);
-	if (f->wasm_index != UINT32_MAX)
-		tree_int(t, "wasm-index", f->wasm_index);
 	if (f->function)
 		tree_address(t, "function", f->function);
 	tree_address(t, "pc", f->pc);

@@ -43,8 +43,6 @@ static void put_place(const struct v8_frame *f, const char *script, struct buf *
 		return;
 	}
 	buf_puts(out, *script ? script : "<anonymous>");
-	if (f->wasm_index != UINT32_MAX)
-		buf_printf(out, ":wasm-function[%" PRIu32 "]", f->wasm_index);
 	if (f->line > 0)
 		buf_printf(out, ":%" PRId32, f->line);
 	if (f->line > 0 && f->column > 0 && !f->approximate)

@@ -57,7 +57,6 @@ struct v8_frame *v8_reader_add(struct v8_reader *r, const struct v8_site *site, 
 	*f = (struct v8_frame){ .kind = kind,
 				.name = "",
 				.offset = -1,
-				.wasm_index = UINT32_MAX,
 				.fp = site->fp,
 				.pc = site->pc,
 				.native = site->native };

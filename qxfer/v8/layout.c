@@ -73,7 +73,6 @@ static const struct value {
 	[V8_DEOPT_ENTRIES]	  = { { 11, 11, 11, 12 }, { NULL } },
 	[V8_SAFEPOINT_HEADER]	  = { { 8, 8, 8, 12 }, { NULL } },
 	[V8_FRAME_BUILTIN_EXIT]	  = { { 22, 25, 26, 27 }, { "frametype_BuiltinExitFrame" } },
-	[V8_FRAME_WASM]		  = { { 4, 4, 4, 4 }, { "frametype_WasmFrame" } },
 	/* clang-format on */
 };
 

@@ -60,7 +60,6 @@ enum v8_value {
 	V8_DEOPT_ENTRIES, /* the first; three items each, of which the second is a translation */
 	V8_SAFEPOINT_HEADER, /* bytes; the last words are how many entries there are, and how they look */
 	V8_FRAME_BUILTIN_EXIT,
-	V8_FRAME_WASM,
 	V8_VALUES,
 };
 

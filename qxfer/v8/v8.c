@@ -37,7 +37,7 @@ struct v8 {
 };
 
 static const char *const kinds[V8_KINDS] = {
-	"interpreted", "baseline", "maglev", "turbofan", "builtin", "wasm",
+	"interpreted", "baseline", "maglev", "turbofan", "builtin",
 };
 
 const char *v8_kind_name(enum v8_kind kind)

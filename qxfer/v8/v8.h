@@ -4,8 +4,8 @@
  * its memory and registers alone.
  *
  * The C stack is followed first (qxfer/unwind/native.h), through V8's code too; each of its frames
- * that is one of V8's is then looked at: frames of the interpreter, of compiled code, of builtins
- * that JavaScript calls, and of WebAssembly.  Served are V8 10.2 to 13.6, which Node 18 to 24 have;
+ * that is one of V8's is then looked at: frames of the interpreter, of compiled code, and of builtins
+ * that JavaScript calls.  Served are V8 10.2 to 13.6, which Node 18 to 24 have;
  * what a V8 says of itself is believed, and others are marked as not verified.
  */
 #ifndef QXFER_V8_V8_H
@@ -30,7 +30,6 @@ enum v8_kind {
 	V8_MAGLEV,
 	V8_TURBOFAN,
 	V8_BUILTIN,
-	V8_WASM,
 	V8_KINDS,
 };
 
@@ -47,7 +46,6 @@ struct v8_frame {
 	const char *corrupt;  /* why it or its place is not known, or NULL */
 	int32_t line, column; /* 1 is the first; column in UTF-16 units; 0: not known */
 	int32_t offset;	      /* BASELINE, INTERPRETED: of the bytecode; -1: not known */
-	uint32_t wasm_index;  /* WASM: of the function; UINT32_MAX: not known */
 	uint64_t function;    /* SharedFunctionInfo, or 0 */
 	uint64_t fp, pc;
 	size_t native; /* the frame that it is, in native_frame order */
