@@ -168,12 +168,13 @@ static struct err *add_loop(struct mixed *m, const struct mixed_source *src,
 			    const struct native_frame *c, const struct mixed_frame *frames,
 			    size_t n)
 {
+	bool first = !m->nloops || m->loops[m->nloops - 1].tid != src->tid;
 	struct mixed_loop l = { .tid = src->tid,
 				.sp = c->cfa,
 				.pc = frames[0].pc,
 				.first = m->nchain,
 				.n = n,
-				.bridged = src->several || n > 1 };
+				.bridged = src->several || n > 1 || (src->innermost && first) };
 
 	if (l.sp < MIXED_STACKS_LOW || l.sp >= MIXED_STACKS_HIGH || l.sp % WORD)
 		return err_new(ERR_STATE, "0x%" PRIx64 " is no place for a stack", l.sp);
@@ -186,7 +187,7 @@ static struct err *add_loop(struct mixed *m, const struct mixed_source *src,
 		err = take_slot(m, l.sp, &l.top);
 	if (err)
 		return err;
-	if (src->caller && (!m->nloops || m->loops[m->nloops - 1].tid != src->tid))
+	if (src->caller && first)
 		*src->caller = c[1].regs;
 	m->nchain += mixed_length(&l);
 	m->loops[m->nloops++] = l;

@@ -76,7 +76,11 @@ struct mixed_source {
 	const struct py_mixed *stack;
 	struct mem *mem; /* the process's own */
 	uint64_t bridge; /* a pc in the bridge, as of a caller */
-	bool several;	 /* a loop of this Python may run several frames */
+	/*
+	 * A loop of this Python may run several frames: one that runs a single frame has the bridge
+	 * as well; or the innermost loop alone has it so.
+	 */
+	bool several, innermost;
 	/* NULL, or for the registers of the innermost loop's caller, once that returns */
 	struct space_regs *caller;
 	/* What is to be shown of a Python frame; false: that is not known. */

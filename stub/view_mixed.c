@@ -68,12 +68,18 @@ static struct err *mix(struct session *s, pid_t tid, struct space_regs *caller)
 		err = python_mixed(s->python, space, tid, &m);
 	if (err)
 		return err;
+	/*
+	 * lldb takes it for an endless stack where a frame of Python alone is between two that have
+	 * the same CFA, those of the loop and of the bridge.
+	 */
+	bool several = looker.snap->version_hex >= 0x030b0000u;
 	const struct mixed_source src = {
 		.tid = tid,
 		.stack = &m,
 		.mem = &s->target->mem,
 		.bridge = synth_bridge(v->synth) + VIEW_ROOT_CALL,
-		.several = looker.snap->version_hex >= 0x030b0000u,
+		.several = several && !s->peer.lldb,
+		.innermost = several && caller,
 		.caller = caller,
 		.frame = show_frame,
 		.ctx = &looker,
