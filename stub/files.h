@@ -15,6 +15,10 @@ struct files {
 	bool confined; /* `root' is all there is */
 	int *fds;      /* by the client's number; -1: free */
 	size_t n;      /* of them */
+	struct file_read {
+		uint64_t number, asked_end, end; /* where the last read ended, and was to end */
+		size_t window;			 /* bytes */
+	} last;
 	void *scratch; /* for pread: RSP_PACKET_MAX bytes, made when first needed */
 };
 

@@ -117,6 +117,29 @@ static int op_close(struct session *s, struct rsp_cursor *args, struct buf *out)
 	return 0;
 }
 
+#define WINDOW_FIRST 0x4000u
+#define WINDOW_ASKED 0x10000u
+
+/*
+ * gdb reads ahead: it asks for a whole packet wherever it wants a word, and takes what it gets.
+ * So it gets little until it is seen to read on; who asks for less means it.
+ */
+static size_t window(struct files *f, uint64_t number, uint64_t offset, uint64_t count)
+{
+	struct file_read *last = &f->last;
+	bool goes_on = last->number == number && last->window &&
+		       (offset == last->end || offset == last->asked_end);
+
+	last->number = number;
+	last->asked_end = offset + count;
+	last->window = goes_on ? 4 * last->window : WINDOW_FIRST;
+	if (last->window > RSP_PACKET_MAX)
+		last->window = RSP_PACKET_MAX;
+	if (count > WINDOW_ASKED && count > last->window)
+		return last->window;
+	return count < RSP_PACKET_MAX ? (size_t)count : RSP_PACKET_MAX;
+}
+
 static int op_pread(struct session *s, struct rsp_cursor *args, struct buf *out)
 {
 	uint64_t number, count, offset;
@@ -132,14 +155,14 @@ static int op_pread(struct session *s, struct rsp_cursor *args, struct buf *out)
 		s->files->scratch = malloc(RSP_PACKET_MAX);
 	if (!s->files->scratch)
 		return ENOMEM;
-	if (count > RSP_PACKET_MAX)
-		count = RSP_PACKET_MAX;
+	count = window(s->files, number, offset, count);
 	ssize_t n = pread(fd, s->files->scratch, count, (off_t)offset);
 	if (n < 0)
 		return errno;
-	put_data(out, s->files->scratch,
-		 rsp_escape_fit(s->files->scratch, (size_t)n, RSP_PACKET_MAX - REPLY_HEAD,
-				&escaped));
+	size_t fits =
+		rsp_escape_fit(s->files->scratch, (size_t)n, RSP_PACKET_MAX - REPLY_HEAD, &escaped);
+	s->files->last.end = offset + fits;
+	put_data(out, s->files->scratch, fits);
 	return 0;
 }
 

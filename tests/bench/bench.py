@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """How long it takes to see every stack of ten deadlocked threads, side by side.
 
-	tests/bench/bench.py [-k WORD] [-n ROUNDS] [--json FILE]	(make bench)
+	tests/bench/bench.py [-k WORD] [-n ROUNDS] [--json FILE]	(make bench-python)
 
 For each interpreter that zoo.py finds:
   stop      of the program, by archerfish in a session (interrupt, document, continue),

@@ -408,11 +408,13 @@ class Tap(threading.Thread):
                     client.sendall(data)
 
 
-def run_gdb(root, port, commands):
+def run_gdb(root, port, commands, sysroot=None):
     """Wall seconds and processor seconds of a gdb that runs them and quits."""
     program = in_root(root) + ["gdb" if root else shutil.which("gdb") or "gdb"]
     argv = [*program, "-nx", "-q", "-batch", "-iex", "set debuginfod enabled off",
             "-iex", "set confirm off", "-iex", "set auto-load no", "-iex", "set pagination off"]
+    if sysroot:
+        argv += ["-iex", "set sysroot " + sysroot]
     if port:
         argv += ["-ex", "target remote 127.0.0.1:%d" % port]
     for c in commands:
@@ -511,17 +513,17 @@ class Backtraces(Gdb):
         self.counted = {}
 
     def by_stub(self, kind, wanted):
-        commands = ["set sysroot /", "thread apply all bt 2"]
+        commands = ["thread apply all bt 2"]
         with Work("threads", 1000) as work:
             start, _, _ = run_gdb(self.server.root, 0, [])
             with Attached(kind, work.pid) as stub:
-                took, _, said = run_gdb(self.server.root, stub.port, commands)
+                took, _, said = run_gdb(self.server.root, stub.port, commands, "/")
             if said.count("#0 ") < 1000:
                 raise Failed("%d backtraces" % said.count("#0 "))
             if kind.name not in self.counted:
                 with Attached(kind, work.pid) as stub:
                     tap = Tap(stub.port)
-                    run_gdb(self.server.root, tap.port, commands)
+                    run_gdb(self.server.root, tap.port, commands, "/")
                     self.counted[kind.name] = tap.packets
         return {"bt-" + self.version: (took - start) * 1e3,
                 "bt-packets-" + self.version: self.counted[kind.name]}
