@@ -83,7 +83,7 @@ def compare_lldb(t, lldb, core, python):
     server.signal(15)
 
 
-@case("the crash of a null pointer that ctypes calls", python=crashers, timeout=400)
+@case("the crash of a null pointer that ctypes calls", python=crashers, timeout=1200)
 def _(t, python):
     core = crashed(t, python.command(CRASH))
     files, empty = t.dir + "/files", t.dir + "/empty"
