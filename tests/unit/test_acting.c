@@ -34,6 +34,24 @@ Test(acting, a_forged_handler_leads_from_the_object_to_the_text)
 	cr_assert_str_eq((char *)bytes + (word(bytes, base) - at), "archerfish");
 }
 
+Test(acting, a_forged_handler_of_a_free_threaded_build_is_immortal)
+{
+	const struct py_acting a = { .run_string = 0x1111,
+				     .method_wrapper = 0x2222,
+				     .wrapper_type = 0x3333,
+				     .free_threaded = true };
+	const uint64_t at = 0x7f0000000000;
+	uint8_t bytes[PY_FORGED_SIZE];
+
+	uint64_t object = py_acting_forge(&a, at, at + 0x400, bytes) - at;
+	cr_assert_eq(word(bytes, object + 8) >> 32, UINT32_MAX, "ob_ref_local");
+	cr_assert_eq(word(bytes, object + 24), a.method_wrapper);
+	cr_assert_eq(word(bytes, object + 40), at + 0x400, "self is the text");
+	uint64_t descr = word(bytes, object + 32) - at;
+	cr_assert_eq(word(bytes, descr + 24), a.wrapper_type);
+	cr_assert_eq(word(bytes, descr + 64), a.run_string, "what is wrapped");
+}
+
 Test(acting, the_text_has_numbers_alone_in_it)
 {
 	const struct act_layout l = { .fd = 7, .wrapper_at = 4096, .wrapper_size = 10 };
@@ -69,6 +87,23 @@ Test(acting, exec_takes_a_process_and_a_file_or_code)
 	cr_assert_str_eq(o.code, "print()");
 	cr_assert(parses(&o, 3, (const char *[]){ "archerfish", "pdb", "12" }));
 	cr_assert_eq(o.mode, MODE_PDB);
+}
+
+Test(acting, exec_and_pdb_take_a_thread_and_pdb_an_address)
+{
+	struct options o;
+
+	cr_assert(parses(&o, 7,
+			 (const char *[]){ "archerfish", "exec", "--thread", "worker", "--pep768",
+					   "12", "x.py" }));
+	cr_assert_str_eq(o.thread, "worker");
+	cr_assert(o.pep768 && o.pid == 12);
+	cr_assert(parses(&o, 5,
+			 (const char *[]){ "archerfish", "pdb", "--thread=7", "12", "unix:s" }));
+	cr_assert_str_eq(o.thread, "7");
+	cr_assert_str_eq(o.address, "unix:s");
+	cr_assert_not(parses(&o, 3, (const char *[]){ "archerfish", "exec", "--thread" }));
+	cr_assert_not(parses(&o, 5, (const char *[]){ "archerfish", "pdb", "12", "a:1", "b:2" }));
 }
 
 Test(acting, what_is_no_exec_or_pdb_is_refused)
