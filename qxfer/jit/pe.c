@@ -365,6 +365,7 @@ struct err *pe_write(struct buf *out, const struct jit_region *r, enum pe_mode m
 		w.chain = calloc(r->table->nrules + 1, sizeof(*w.chain));
 	if (!w.info || (mode == PE_CHAINED && !w.chain)) {
 		free(w.info);
+		free(w.chain);
 		return &err_nomem;
 	}
 	if (mode == PE_SINGLE || mode == PE_EACH)

@@ -64,10 +64,8 @@ void perfmap_parse(struct perfmap *m, char *text, size_t len)
 {
 	size_t lines = 1;
 
-	free(m->text);
-	free(m->entry);
+	perfmap_deinit(m);
 	m->text = text;
-	m->n = 0;
 	for (size_t i = 0; i < len; i++)
 		lines += text[i] == '\n';
 	lines = lines < PERFMAP_ENTRIES_MAX ? lines : PERFMAP_ENTRIES_MAX;
@@ -79,7 +77,7 @@ void perfmap_parse(struct perfmap *m, char *text, size_t len)
 		take_line(m, at, end);
 		at = end + 1;
 	}
-	if (m->n)
+	if (m->entry)
 		qsort(m->entry, m->n, sizeof(*m->entry), compare_entry);
 }
 
@@ -101,9 +99,10 @@ static void read_file(struct perfmap *m, int fd, const struct stat *st)
 			break;
 		got += (size_t)n;
 	}
-	perfmap_deinit(m);
-	if (!text)
+	if (!text) {
+		perfmap_deinit(m);
 		return;
+	}
 	perfmap_parse(m, text, got);
 	m->dev = st->st_dev;
 	m->inode = st->st_ino;
@@ -148,8 +147,10 @@ bool perfmap_name(const struct perfmap *m, uint64_t addr, char name[PERFMAP_NAME
 	const struct perfmap_entry *e = &m->entry[lo - 1];
 	size_t n = e->name_len < PERFMAP_NAME_MAX - 1 ? e->name_len : PERFMAP_NAME_MAX - 1;
 	for (size_t i = 0; i < n; i++) {
-		unsigned int c = (unsigned char)m->text[e->name + i];
-		name[i] = c < ' ' || c == 0x7f ? '?' : (char)c;
+		char c = m->text[e->name + i];
+		name[i] = c;
+		if ((unsigned char)c < ' ' || c == 0x7f)
+			name[i] = '?';
 	}
 	name[n] = '\0';
 	return n > 0;
