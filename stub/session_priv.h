@@ -5,6 +5,11 @@
 
 #include "stub/session.h"
 
+/* An older client is only given a number: the log has the reason. */
+void session_log_refusal(const struct session *s, const struct err *err);
+/* Packets in a log: printable, and not a megabyte of memory. */
+void session_log_packet(const struct session *s, const char *what, const uint8_t *data, size_t len);
+
 /* Of all processes that stand still. */
 void session_clear_points(struct session *s);
 void session_drop_conditions(struct session *s);
