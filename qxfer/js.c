@@ -11,19 +11,6 @@
 /* Bytes after which a thread's frames are cut; only garbage makes a document that long. */
 #define DOCUMENT_MAX (256u << 20)
 
-static void put_corrupt(struct tree *t, const char *why)
-{
-	if (!why)
-		return;
-	if (t->json) {
-		tree_text(t, "corrupt", why);
-		return;
-	}
-	tree_open(t, "corrupt");
-	tree_text(t, "reason", why);
-	tree_close(t);
-}
-
 static void put_frame(struct tree *t, const struct v8_frame *f, size_t level)
 {
 	tree_open(t, "frame");
@@ -102,7 +89,8 @@ static void put_thread(struct tree *t, struct pynative *text, const struct v8_sn
 	put_frames(t, text, snap, th);
 	put_cut(t, th->cut);
 	tree_list_end(t);
-	put_corrupt(t, t->out->len < DOCUMENT_MAX ? th->corrupt : "the document would be too long");
+	tree_corrupt(t,
+		     t->out->len < DOCUMENT_MAX ? th->corrupt : "the document would be too long");
 	tree_close(t);
 }
 

@@ -39,19 +39,6 @@ static void put_position(struct tree *t, const struct py_position *p)
 		tree_int(t, "end-column", p->end_column);
 }
 
-static void put_corrupt(struct tree *t, const char *why)
-{
-	if (!why)
-		return;
-	if (t->json) {
-		tree_text(t, "corrupt", why);
-		return;
-	}
-	tree_open(t, "corrupt");
-	tree_text(t, "reason", why);
-	tree_close(t);
-}
-
 static void put_local(void *arg, const struct py_local *local)
 {
 	struct tree *t = arg;
@@ -72,7 +59,7 @@ static void put_locals(struct tree *t, const struct py_frame *f, struct py_value
 	tree_list(t, "locals");
 	struct err *err = py_locals_visit(v, f, put_local, t);
 	tree_list_end(t);
-	put_corrupt(t, err ? err->msg : NULL);
+	tree_corrupt(t, err ? err->msg : NULL);
 	err_drop(err);
 }
 
@@ -175,7 +162,7 @@ static void put_thread(struct tree *t, const struct shown *s, const struct py_th
 	tree_list(t, "frames");
 	bool all = mixed ? put_mixed(t, s, th) : put_frames(t, s, th);
 	tree_list_end(t);
-	put_corrupt(t, all ? th->corrupt : "the document would be too long");
+	tree_corrupt(t, all ? th->corrupt : "the document would be too long");
 	tree_close(t);
 }
 
@@ -189,7 +176,7 @@ static void put_interp(struct tree *t, const struct shown *s, const struct py_in
 	for (size_t i = 0; i < in->nthreads; i++)
 		put_thread(t, s, &s->snap->threads[in->first_thread + i]);
 	tree_list_end(t);
-	put_corrupt(t, in->corrupt);
+	tree_corrupt(t, in->corrupt);
 	tree_close(t);
 }
 
@@ -212,7 +199,7 @@ static void put_document(struct tree *t, const struct shown *s)
 	tree_list_end(t);
 	if (s->native)
 		pynative_put_others(t, s->native, snap, DOCUMENT_MAX);
-	put_corrupt(t, snap->corrupt);
+	tree_corrupt(t, snap->corrupt);
 	tree_close(t);
 }
 

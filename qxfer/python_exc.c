@@ -53,19 +53,6 @@ static void put_members(struct tree *t, const struct py_exceptions *e, const str
 	tree_list_end(t);
 }
 
-static void put_corrupt(struct tree *t, const char *why)
-{
-	if (!why)
-		return;
-	if (t->json) {
-		tree_text(t, "corrupt", why);
-		return;
-	}
-	tree_open(t, "corrupt");
-	tree_text(t, "reason", why);
-	tree_close(t);
-}
-
 static void put_exception(struct tree *t, const struct py_exceptions *e,
 			  const struct py_exception *x)
 {
@@ -85,7 +72,7 @@ static void put_exception(struct tree *t, const struct py_exceptions *e,
 	put_entries(t, x);
 	put_notes(t, x);
 	put_members(t, e, x);
-	put_corrupt(t, x->corrupt);
+	tree_corrupt(t, x->corrupt);
 	tree_close(t);
 }
 

@@ -9,19 +9,6 @@
 /* Bytes after which tasks are cut; only garbage makes a document that long. */
 #define DOCUMENT_MAX (256u << 20)
 
-static void put_corrupt(struct tree *t, const char *why)
-{
-	if (!why)
-		return;
-	if (t->json) {
-		tree_text(t, "corrupt", why);
-		return;
-	}
-	tree_open(t, "corrupt");
-	tree_text(t, "reason", why);
-	tree_close(t);
-}
-
 static void put_place(struct tree *t, const struct py_frame *f)
 {
 	if (f->corrupt) {
@@ -80,7 +67,7 @@ static void put_task(struct tree *t, const struct py_tasks *tasks, const struct 
 		tree_close(t);
 	}
 	tree_list_end(t);
-	put_corrupt(t, task->corrupt);
+	tree_corrupt(t, task->corrupt);
 	tree_close(t);
 }
 
@@ -106,7 +93,7 @@ static void put_loop(struct tree *t, const struct py_tasks *tasks, size_t i, siz
 			put_task(t, tasks, &tasks->tasks[*at]);
 	}
 	tree_list_end(t);
-	put_corrupt(t, full ? "the document would be too long" : NULL);
+	tree_corrupt(t, full ? "the document would be too long" : NULL);
 	tree_close(t);
 }
 
@@ -145,7 +132,7 @@ static void put_greenlet(struct tree *t, const struct py_tasks *tasks, const str
 		tree_close(t);
 	}
 	tree_list_end(t);
-	put_corrupt(t, g->corrupt);
+	tree_corrupt(t, g->corrupt);
 	tree_close(t);
 }
 
@@ -173,7 +160,7 @@ static void put_document(struct tree *t, const struct py_tasks *tasks)
 	for (size_t i = 0; i < tasks->ngreenlets; i++)
 		put_greenlet(t, tasks, &tasks->greenlets[i]);
 	tree_list_end(t);
-	put_corrupt(t, tasks->corrupt ? tasks->corrupt : tasks->no_greenlets);
+	tree_corrupt(t, tasks->corrupt ? tasks->corrupt : tasks->no_greenlets);
 	tree_close(t);
 }
 

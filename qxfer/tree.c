@@ -180,6 +180,19 @@ void tree_flag(struct tree *t, const char *field, bool value)
 		buf_puts(t->out, "\"yes\"");
 }
 
+void tree_corrupt(struct tree *t, const char *why)
+{
+	if (!why)
+		return;
+	if (t->json) {
+		tree_text(t, "corrupt", why);
+		return;
+	}
+	tree_open(t, "corrupt");
+	tree_text(t, "reason", why);
+	tree_close(t);
+}
+
 struct err *tree_form(const char *object, const char *annex, bool *json)
 {
 	bool wants_json = strcmp(annex, ";format=json") == 0;

@@ -42,6 +42,8 @@ void tree_int(struct tree *t, const char *field, int64_t value);
 void tree_address(struct tree *t, const char *field, uint64_t value); /* "0x..." in both */
 /* XML says yes, and nothing for no, which is the DTD's default. */
 void tree_flag(struct tree *t, const char *field, bool value);
+/* Why something ends early, or nothing if @why is NULL: an element of its own in XML. */
+void tree_corrupt(struct tree *t, const char *why);
 
 /*
  * Which form the annex of a document that has no other options asks for: "" and

@@ -12,18 +12,6 @@
 #include "stub/stopreply.h"
 #include "stub/view.h"
 
-/* ":0" or ":1" */
-static struct err *parse_flag(struct rsp_cursor *args, bool *ret)
-{
-	bool one;
-
-	if (!cur_char(args, ':') || (!(one = cur_char(args, '1')) && !cur_char(args, '0')) ||
-	    !cur_end(args))
-		return err_new(ERR_PROTO, "neither 0 nor 1");
-	*ret = one;
-	return NULL;
-}
-
 HANDLER(h_stop_reason)
 {
 	struct session *s = session;
@@ -415,7 +403,7 @@ HANDLER(h_nonstop)
 	struct session *s = session;
 	bool on;
 
-	struct err *err = parse_flag(args, &on);
+	struct err *err = cur_flag(args, &on);
 	if (err)
 		return err;
 	if (on && !nonstop_is_possible(s))
@@ -456,7 +444,7 @@ HANDLER(h_thread_events)
 {
 	struct session *s = session;
 
-	struct err *err = parse_flag(args, &s->thread_events);
+	struct err *err = cur_flag(args, &s->thread_events);
 	if (err)
 		return err;
 	for (struct inferior *i = inferiors_first(s); i; i = inferiors_next(s, i)) {

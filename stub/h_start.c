@@ -150,18 +150,6 @@ static struct err *parse_text(struct rsp_cursor *args, char **ret)
 	return NULL;
 }
 
-/* ":0" or ":1" */
-static struct err *parse_flag(struct rsp_cursor *args, bool *ret)
-{
-	bool one;
-
-	if (!cur_char(args, ':') || (!(one = cur_char(args, '1')) && !cur_char(args, '0')) ||
-	    !cur_end(args))
-		return err_new(ERR_PROTO, "neither 0 nor 1");
-	*ret = one;
-	return NULL;
-}
-
 static struct err *say_ok(struct err *err, struct buf *out)
 {
 	if (!err)
@@ -234,7 +222,7 @@ HANDLER(h_startup_shell)
 	struct session *s = session;
 	bool on = false;
 
-	struct err *err = parse_flag(args, &on);
+	struct err *err = cur_flag(args, &on);
 	if (!err)
 		s->start->no_shell = !on;
 	return say_ok(err, out);
@@ -246,7 +234,7 @@ HANDLER(h_randomization)
 	struct session *s = session;
 	bool fixed = false;
 
-	struct err *err = parse_flag(args, &fixed);
+	struct err *err = cur_flag(args, &fixed);
 	if (!err)
 		s->start->keep_aslr = !fixed;
 	return say_ok(err, out);
