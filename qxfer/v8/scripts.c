@@ -144,6 +144,7 @@ static struct v8_script *add_script(struct v8_scripts *s, uint64_t addr)
 {
 	if (s->nscripts == s->scripts_cap) {
 		size_t cap = s->scripts_cap ? s->scripts_cap * 2 : 32;
+		/* NOLINTNEXTLINE(bugprone-sizeof-expression): of pointers */
 		struct v8_script **more = reallocarray(s->script, cap, sizeof(*more));
 		if (!more)
 			return NULL;

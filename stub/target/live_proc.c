@@ -221,7 +221,9 @@ char proc_state(pid_t pid, pid_t tid)
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
 	const char *fields = read_stat(AT_FDCWD, path, buf, sizeof(buf)) ? stat_fields(buf) : NULL;
-	return fields ? *fields : 0;
+	if (!fields)
+		return 0;
+	return *fields;
 }
 
 /* Field 39 of stat(5), "processor"; @fields begins with field 3. */
