@@ -46,7 +46,7 @@ def backtraces(text):
 
 
 def told(stack):
-    return [(f["file"], f["line"], f["qualname"]) for f in stack["frames"]]
+    return [(f["source"], f["line"], f["qualname"]) for f in stack["frames"]]
 
 
 def deadlocked(t, python):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Writes to the file it is given what it knows of every code object it can find, one a
-line, as JSON: address, length, first line, file, names, arguments, other variables,
+line, as JSON: address, length, first line, file of the source, names, arguments, other variables,
 and the line of each code unit; then blocks.  tests/e2e/test_synth.py compares.
 
 Runs on every Python 3 from 3.6 on.
@@ -15,6 +15,8 @@ import sys
 import threading
 import types
 import typing  # noqa: F401
+
+import sources
 
 NESTED = """
 def outer(a, *rest, key=None, **more):
@@ -85,9 +87,9 @@ def describe(code):
     args += bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
     names = list(code.co_varnames)
     rest = [n for n in code.co_cellvars if n not in names] + list(code.co_freevars)
-    return [id(code), len(code.co_code), code.co_firstlineno, code.co_filename, code.co_name,
-            getattr(code, "co_qualname", code.co_name), names[:args], names[args:] + rest,
-            lines(code)]
+    return [id(code), len(code.co_code), code.co_firstlineno,
+            sources.source_of(code.co_filename), code.co_name, getattr(code, "co_qualname", code.co_name),
+            names[:args], names[args:] + rest, lines(code)]
 
 
 def main():

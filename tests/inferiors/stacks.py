@@ -7,7 +7,7 @@ When nothing moves any more, writes each thread's stack as the interpreter itsel
 tells it, innermost frame first, prints "ready", and blocks as well:
 
 	[{"tid": 1, "name": "MainThread",
-	  "frames": [{"file": .., "line": .., "name": .., "qualname": ..,
+	  "frames": [{"file": .., "source": .., "line": .., "name": .., "qualname": ..,
 	              "where": [end line, column, end column] or null}]}]
 """
 
@@ -25,6 +25,7 @@ import threading
 import time
 
 import debuggable
+import sources
 
 GATE = threading.Lock()
 GATE.acquire()
@@ -275,7 +276,8 @@ def frames_of(frame):
     found = []
     while frame:
         code = frame.f_code
-        found.append({"file": code.co_filename, "line": frame.f_lineno, "name": code.co_name,
+        found.append({"file": code.co_filename, "source": sources.source_of(code.co_filename),
+                      "line": frame.f_lineno, "name": code.co_name,
                       "qualname": getattr(code, "co_qualname", code.co_name),
                       "where": where(frame)})
         frame = frame.f_back

@@ -45,7 +45,7 @@ def _(t, lldb):
     program = t.program(python, "stacks.py", path, until="^ready$")
     t.asleep(program.pid)
     with open(path) as f:
-        told = {s["name"]: [(os.path.basename(f["file"]), f["line"]) for f in s["frames"]]
+        told = {s["name"]: [(os.path.basename(f["source"]), f["line"]) for f in s["frames"]]
                 for s in json.load(f)}
     out = t.lldb(lldb, serve(t, program), PLAIN, "thread backtrace all", "detach",
                  file=python.path)
