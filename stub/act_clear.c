@@ -123,30 +123,35 @@ struct err *act_cancel(struct act *a, struct target *t)
 
 /* ---- taking it out ---- */
 
-static bool points_in(const struct act *a, uint64_t v)
+/* A part of the page. */
+struct part {
+	uint64_t start, len;
+};
+
+static bool points_in(const struct part *p, uint64_t v)
 {
-	return v - a->page < a->size;
+	return v - p->start < p->len;
 }
 
-/* Whether the thread has a pointer into the page: in a register, or on its stack in use. */
-static bool has_pointer(const struct act *a, const struct space *space)
+/* Whether the thread has a pointer into @p: in a register, or on its stack in use. */
+static bool has_pointer(const struct act *a, const struct space *space, const struct part *p)
 {
 	uint64_t words[512], regs[64];
 	struct space_regs dwarf;
 	size_t n = space->thread_regs ? space->thread_regs(space->ctx, a->tid, regs, 64) : 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (points_in(a, regs[i]))
+		if (points_in(p, regs[i]))
 			return true;
 	if (!space->dwarf_regs || !space->dwarf_regs(space->ctx, a->tid, &dwarf))
 		return true;
-	if (points_in(a, dwarf.value[SPACE_REG_PC]))
+	if (points_in(p, dwarf.value[SPACE_REG_PC]))
 		return true;
 	uint64_t sp = dwarf.value[SPACE_REG_SP];
 	for (uint64_t at = sp; at < sp + STACK_LOOK; at += sizeof(words)) {
 		size_t len = mem_read_some(space->mem, at, words, sizeof(words));
 		for (size_t i = 0; i < len / 8; i++)
-			if (points_in(a, words[i]))
+			if (points_in(p, words[i]))
 				return true;
 		if (len < sizeof(words))
 			break;
@@ -184,6 +189,22 @@ static bool stack_is_clean(const struct act *a, struct python *py, const struct 
 }
 
 /*
+ * The functions of a detour have returned, and its end is over, too.  What they left on the
+ * stack may be there yet: it lies where other functions have variables that are not set.
+ */
+static bool detour_is_over(const struct act *a, struct target *t, const struct space *space)
+{
+	const struct part end = { a->page + ACT_CODE_AT + TARGET_DETOUR_END,
+				  TARGET_DETOUR_CODE - TARGET_DETOUR_END };
+	uint32_t left = 0;
+
+	struct err *err =
+		mem_read(&t->mem, a->page + ACT_DATA_AT + TARGET_DETOUR_LEFT, &left, sizeof(left));
+	err_drop(err); /* then it is not known */
+	return left && !has_pointer(a, space, &end);
+}
+
+/*
  * Nothing points into the page, or what does is old: the thread sleeps in the kernel, and
  * not below anything of ours.
  */
@@ -202,10 +223,10 @@ static bool is_left(struct act *a, struct target *t, struct python *py)
 		err_drop(err); /* then it is not known */
 		return false;
 	}
-	if (!has_pointer(a, space))
+	if (!has_pointer(a, space, &(struct part){ a->page, a->size }))
 		return true;
-	if (a->way == ACT_BY_DETOUR) /* it will return there */
-		return false;
+	if (a->way == ACT_BY_DETOUR)
+		return detour_is_over(a, t, space);
 	return space->thread_syscall && space->thread_syscall(space->ctx, a->tid, &call) &&
 	       stack_is_clean(a, py, space, state == ACT_DONE);
 }

@@ -95,6 +95,11 @@ static void make_code(struct code *c, const struct target_detour *d, uint64_t ba
 	put(c, INSN("\x44\x89\xe7")); /* mov %r12d, %edi */
 	put_call(c, d->after);
 	put_xsave(c, INSN("\x48\x0f\xae\xab")); /* xrstor64 disp32(%rbx) */
+	put_disp(c, INSN("\xe9"), TARGET_DETOUR_END - (uint32_t)c->n - 5); /* jmp */
+	while (c->n < TARGET_DETOUR_END)
+		put(c, INSN("\xcc"));
+	put_disp(c, INSN("\xc7\x83"), TARGET_DETOUR_LEFT); /* movl $1, disp32(%rbx) */
+	put(c, INSN("\1\0\0\0"));
 	put_registers(c);
 	put_wide(c, INSN("\xff\x25\0\0\0\0"), back); /* jmp *0(%rip) */
 }
