@@ -176,11 +176,7 @@ static void take_stop(struct session *s, const struct stop_event *ev)
 		session_drop_conditions(s);
 	if (s->general == s->now && !target_has_thread(s->target, s->g_tid))
 		s->g_tid = target_first_thread(s->target);
-	session_point_at_trap(s);
-	trace_stopped(s);
-	stop_announce(ev);
-	pybreak_step_end(s->pybreak);
-	breaks_stopped(s);
+	session_stopped(s, ev);
 	(void)push(s, s->now, &s->stop);
 }
 

@@ -68,6 +68,15 @@ void session_take_child(struct session *s, const struct stop_event *ev)
 	inferiors_select(s, parent);
 }
 
+void session_stopped(struct session *s, const struct stop_event *ev)
+{
+	session_point_at_trap(s);
+	trace_stopped(s);
+	stop_announce(ev);
+	pybreak_step_end(s->pybreak);
+	breaks_stopped(s);
+}
+
 static void take_stop(struct session *s, const struct stop_event *ev)
 {
 	if (ev->kind == STOP_FORK || ev->kind == STOP_VFORK)
@@ -90,11 +99,7 @@ static void take_stop(struct session *s, const struct stop_event *ev)
 		s->g_tid = s->target->pid > 0 ? ev->tid : 0;
 	else if (!target_has_thread(s->target, s->g_tid))
 		s->g_tid = target_first_thread(s->target);
-	session_point_at_trap(s);
-	trace_stopped(s);
-	stop_announce(ev);
-	pybreak_step_end(s->pybreak);
-	breaks_stopped(s);
+	session_stopped(s, ev);
 	view_stopped(s);
 	if (!s->owed)
 		return;

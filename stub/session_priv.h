@@ -23,6 +23,8 @@ void session_take_child(struct session *s, const struct stop_event *ev);
 bool session_next_event(struct session *s, struct stop_event *ret);
 /* Of s->stop, if it is at a trap that is the program's own. */
 void session_point_at_trap(struct session *s);
+/* @ev is s->stop now: whoever waits for one is told, before the client is. */
+void session_stopped(struct session *s, const struct stop_event *ev);
 /* @ev may well be the end of a step, which gdb goes on from by itself; it is met by a ^C. */
 bool session_meets_step(const struct session *s, const struct stop_event *ev);
 /* The first process of those that run that has something to tell is listened to. */

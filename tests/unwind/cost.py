@@ -50,10 +50,7 @@ def main():
                   f"{c['stop_95']:.1f} | {c['stop_most']:.1f} | {c['changed']} of {c['stops']} | "
                   f"{c['fixed_bytes'] // 1024} KB | {c['compiled_bytes'] // 1024} KB |",
                   'too slow: ' + ', '.join(slow) if slow else '', flush=True)
-    if not ran:
-        print('skipped: no Node on this machine, and none in the roots')
-        return 77
-    return 1 if failed else 0
+    return oracle.verdict(ran, failed)
 
 
 if __name__ == '__main__':

@@ -54,6 +54,14 @@ def version(node):
                           capture_output=True, text=True, check=True).stdout.strip()
 
 
+def verdict(ran, failed):
+    """The exit status after so many runs."""
+    if not ran:
+        print('skipped: no Node on this machine, and none in the roots')
+        return 77
+    return 1 if failed else 0
+
+
 def main():
     a = argparse.ArgumentParser()
     a.add_argument('--oracle', required=True)
@@ -79,10 +87,7 @@ def main():
             failed += done.returncode != 0
             print('ok' if done.returncode == 0 else 'not ok', name, node[0], workload + ':',
                   done.stdout.strip() or done.stderr.strip(), flush=True)
-    if not ran:
-        print('skipped: no Node on this machine, and none in the roots')
-        return 77
-    return 1 if failed else 0
+    return verdict(ran, failed)
 
 
 if __name__ == '__main__':
